@@ -1,0 +1,77 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 17+
+//DEPS de.bwaldvogel:mongo-java-server:1.47.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS org.slf4j:slf4j-nop:2.0.17
+//SOURCES sandbox/*.java
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.Model.CommandSpec;
+
+import java.io.IOException;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+
+/**
+ * An in-memory MongoDB for this demo: a "replica set" of one that clients connect to on loopback, with change streams
+ * as a real server answers them. Storage and queries are
+ * <a href="https://github.com/bwaldvogel/mongo-java-server">mongo-java-server</a>'s; the change streams are ours.
+ */
+@Command(name = "sandbox", mixinStandardHelpOptions = true, version = "sandbox 1.0", sortOptions = false,
+    description = {
+        "Starts an in-memory MongoDB, a replica set of one with change streams, on 127.0.0.1 until Ctrl-C.",
+        "What it is not: it keeps nothing when it ends, asks for no password, knows no transactions, and is for "
+            + "nothing but this demo and its tests."},
+    footer = {"", "Example: jbang sandbox --port 27018", "",
+        "Faults for tests, by a command as MongoDB's own tests make them (on the admin database):",
+        "  {configureFailPoint: \"failCommand\", mode: {times: 2}, data: {failCommands: [\"getMore\"], errorCode: 189}}",
+        "  mode: {times: N}, \"alwaysOn\" or \"off\"; data: errorCode, errorLabels, closeConnection, blockTimeMS.", "",
+        "Exit codes: 1 failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM."})
+class sandbox implements Callable<Integer> {
+
+    @Spec
+    CommandSpec spec;
+
+    @Option(names = "--port", paramLabel = "PORT", defaultValue = "27017",
+        description = "Port on 127.0.0.1; 0 picks a free one. Default: ${DEFAULT-VALUE}.")
+    int port;
+
+    @Option(names = "--oplog-size", paramLabel = "EVENTS", defaultValue = "100000",
+        description = "How many changes are kept for streams that resume. Default: ${DEFAULT-VALUE}.")
+    int oplogSize;
+
+    @Option(names = "--standalone",
+        description = "Be a standalone server instead, which has no change streams: to see what that looks like.")
+    boolean standalone;
+
+    public static void main(String... args) {
+        System.exit(new CommandLine(new sandbox()).execute(args));
+    }
+
+    @Override
+    public Integer call() throws InterruptedException {
+        if (port < 0 || port > 65535) {
+            throw new ParameterException(spec.commandLine(), "--port must be from 0 to 65535");
+        }
+        if (oplogSize < 1) {
+            throw new ParameterException(spec.commandLine(), "--oplog-size must be at least 1");
+        }
+        try (Wire wire = new Wire(port, new Commands(new ChangeLog(oplogSize), standalone))) {
+            System.out.println("In-memory sandbox, not a real MongoDB: nothing is kept when it ends.");
+            System.out.println("mongodb://127.0.0.1:" + wire.port() + "/?"
+                + (standalone ? "directConnection=true" : "replicaSet=" + Admin.SET_NAME));
+            System.out.println("ready");
+            CountDownLatch untilSignal = new CountDownLatch(1);
+            untilSignal.await();
+            return 0;
+        } catch (IOException e) {
+            System.err.println("sandbox: port " + port + " cannot be taken (" + e.getMessage()
+                + "); end what listens there, or choose another with --port, or any free one with --port 0");
+            return 1;
+        }
+    }
+}

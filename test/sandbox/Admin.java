@@ -1,0 +1,141 @@
+import de.bwaldvogel.mongo.bson.BinData;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.ObjectId;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.UUID;
+import java.util.stream.Stream;
+
+/** What clients ask of a server beside reading and writing: who it is, what it holds, how it fares. */
+final class Admin {
+
+    static final String SET_NAME = "rs0";
+    /** The version whose change streams these are; drivers go by the wire version. */
+    private static final List<Integer> VERSION = List.of(6, 0, 0, 0);
+    private static final int WIRE_VERSION = 17;
+    private static final ObjectId ELECTION = new ObjectId("7fffffff0000000000000001");
+
+    private final ChangeLog log;
+    private final Storage storage;
+    private final boolean standalone;
+
+    Admin(ChangeLog log, Storage storage, boolean standalone) {
+        this.log = log;
+        this.storage = storage;
+        this.standalone = standalone;
+    }
+
+    static Document ok() {
+        return new Document("ok", 1.0);
+    }
+
+    /** The reply, or null when the command is none of these. */
+    Document run(Connection connection, String database, String name, Document command) {
+        return switch (name) {
+            case "hello", "isMaster", "ismaster" -> hello(connection, name);
+            case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions", "logApplicationUsage" -> ok();
+            case "startSession" -> new Document("id", new Document("id", UUID.randomUUID()))
+                .append("timeoutMinutes", 30).append("ok", 1.0);
+            case "buildInfo", "buildinfo" -> new Document("version", "6.0.0").append("versionArray", VERSION)
+                .append("gitVersion", "change-stream-demo sandbox").append("modules", List.of()).append("bits", 64)
+                .append("debug", false).append("maxBsonObjectSize", 16 * 1024 * 1024).append("ok", 1.0);
+            case "connectionStatus" -> new Document("authInfo", new Document("authenticatedUsers", List.of())
+                .append("authenticatedUserRoles", List.of())).append("ok", 1.0);
+            case "whatsmyuri" -> new Document("you", connection.clientAddress).append("ok", 1.0);
+            case "getParameter" -> parameter(command);
+            case "listDatabases" -> listDatabases(command);
+            case "listCollections" -> listCollections(database, command);
+            case "replSetGetStatus" -> replicaSetStatus(connection);
+            case "saslStart", "authenticate" -> throw new MongoServerError(18, "AuthenticationFailed", "Authentication failed.");
+            case "serverStatus" -> storage.getServerStatus().append("version", "6.0.0");
+            case "hostInfo", "getCmdLineOpts", "getLog" ->
+                storage.handleCommand(connection.channel, "admin", name, command);
+            default -> null;
+        };
+    }
+
+    /** The cluster time as a server without authentication signs it: with zeros. */
+    Document clusterTime() {
+        return new Document("clusterTime", log.clusterTime())
+            .append("signature", new Document("hash", new BinData(new byte[20])).append("keyId", 0L));
+    }
+
+    private Document hello(Connection connection, String name) {
+        Document reply = new Document(name.equals("hello") ? "isWritablePrimary" : "ismaster", true).append("helloOk", true);
+        if (!standalone) {
+            reply.append("hosts", List.of(connection.address)).append("setName", SET_NAME).append("setVersion", 1)
+                .append("secondary", false).append("primary", connection.address).append("me", connection.address)
+                .append("electionId", ELECTION)
+                .append("lastWrite", new Document("opTime", opTime()).append("lastWriteDate", Instant.now())
+                    .append("majorityOpTime", opTime()).append("majorityWriteDate", Instant.now()));
+        }
+        return reply.append("maxBsonObjectSize", 16 * 1024 * 1024).append("maxMessageSizeBytes", Wire.MAX_MESSAGE_BYTES)
+            .append("maxWriteBatchSize", 100_000).append("localTime", Instant.now())
+            .append("logicalSessionTimeoutMinutes", 30).append("connectionId", connection.id)
+            .append("minWireVersion", 0).append("maxWireVersion", WIRE_VERSION).append("readOnly", false).append("ok", 1.0);
+    }
+
+    /** What a member of a replica set says with each write. */
+    Document sign(Document write) {
+        return standalone ? write : write.append("opTime", opTime()).append("electionId", ELECTION);
+    }
+
+    private Document opTime() {
+        return new Document("ts", log.clusterTime()).append("t", 1L);
+    }
+
+    private static Document parameter(Document command) {
+        if (!command.containsKey("featureCompatibilityVersion")) {
+            throw new MongoServerError(72, "InvalidOptions", "no option found to get");
+        }
+        return new Document("featureCompatibilityVersion", new Document("version", "6.0")).append("ok", 1.0);
+    }
+
+    private Document listDatabases(Document command) {
+        Document filter = (Document) command.getOrDefault("filter", new Document());
+        boolean nameOnly = Boolean.TRUE.equals(command.get("nameOnly"));
+        List<Document> databases = Stream.concat(Stream.of("admin", "config", "local"), storage.databaseNames().stream())
+            .distinct().sorted()
+            .map(name -> nameOnly ? new Document("name", name)
+                : new Document("name", name).append("sizeOnDisk", 0L).append("empty", false))
+            .filter(database -> Query.matches(database, filter)).toList();
+        Document reply = new Document("databases", databases);
+        return (nameOnly ? reply : reply.append("totalSize", 0L)).append("ok", 1.0);
+    }
+
+    private Document listCollections(String database, Document command) {
+        Document filter = (Document) command.getOrDefault("filter", new Document());
+        boolean nameOnly = Boolean.TRUE.equals(command.get("nameOnly"));
+        List<Document> collections = storage.collectionNames(database).stream()
+            .map(name -> describe(database, name, nameOnly)).filter(found -> Query.matches(found, filter)).toList();
+        return new Document("cursor", new Document("id", 0L).append("ns", database + ".$cmd.listCollections")
+            .append("firstBatch", collections)).append("ok", 1.0);
+    }
+
+    private Document describe(String database, String name, boolean nameOnly) {
+        Document description = new Document("name", name).append("type", "collection");
+        LoggedCollection collection = storage.collection(database, name);
+        if (nameOnly || collection == null) {
+            return description;
+        }
+        Document options = collection.images
+            ? new Document("changeStreamPreAndPostImages", new Document("enabled", true)) : new Document();
+        return description.append("options", options)
+            .append("info", new Document("readOnly", false).append("uuid", collection.getUuid()))
+            .append("idIndex", new Document("v", 2).append("key", new Document("_id", 1)).append("name", "_id_"));
+    }
+
+    private Document replicaSetStatus(Connection connection) {
+        if (standalone) {
+            throw new MongoServerError(76, "NoReplicationEnabled", "not running with --replSet");
+        }
+        Document self = new Document("_id", 0).append("name", connection.address).append("health", 1.0)
+            .append("state", 1).append("stateStr", "PRIMARY").append("optime", opTime()).append("self", true);
+        return new Document("set", SET_NAME).append("date", Instant.now()).append("myState", 1).append("term", 1L)
+            .append("syncSourceHost", "").append("syncSourceId", -1).append("heartbeatIntervalMillis", 2000L).append("majorityVoteCount", 1).append("writeMajorityCount", 1)
+            .append("votingMembersCount", 1).append("writableVotingMembersCount", 1)
+            .append("members", List.of(self)).append("ok", 1.0);
+    }
+}

@@ -1,0 +1,285 @@
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.BsonTimestamp;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.function.BiFunction;
+
+/**
+ * One open change stream: a position in the change log, what of it is in scope, and the pipeline that its events pass.
+ *
+ * @see <a href="https://www.mongodb.com/docs/manual/changeStreams/">Change Streams</a>
+ * @see <a href="https://www.mongodb.com/docs/manual/reference/change-events/">Change Events</a>
+ */
+final class ChangeStream {
+
+    /** The first batch's size where the client names none, as on a server. */
+    static final int DEFAULT_FIRST_BATCH = 101;
+
+    private static final int PAGE = 1000;
+    private static final int MAX_BATCH_BYTES = 16 * 1024 * 1024;
+    private static final Set<String> OPTIONS = Set.of("resumeAfter", "startAfter", "startAtOperationTime",
+        "fullDocument", "fullDocumentBeforeChange", "allChangesForCluster", "showExpandedEvents");
+
+    /** What one aggregate or getMore answers: BSON documents, and the token to come back with. */
+    record Batch(List<byte[]> events, ResumeToken token, boolean open) {
+    }
+
+    private final ChangeLog log;
+    private final String database;
+    private final String collection;
+    private final Pipeline pipeline;
+    private final String fullDocument;
+    private final String fullDocumentBeforeChange;
+    /** Finds a document as it is now by namespace and document key: null once it is deleted. */
+    private final BiFunction<ChangeLog.Entry, Object, Document> lookup;
+
+    private long position;
+    private ResumeToken token;
+    private Document pendingInvalidate;
+    private boolean startNotFound;
+    private volatile boolean open = true;
+
+    /**
+     * Opens a stream.
+     *
+     * @param database   null for the whole deployment
+     * @param collection null for a whole database
+     * @param options    of {@code $changeStream}
+     * @throws MongoServerError as a server refuses: bad option or token, 260 resuming after an invalidate,
+     *                          286 history lost
+     */
+    ChangeStream(ChangeLog log, String database, String collection, Document options, Pipeline pipeline,
+                 BiFunction<ChangeLog.Entry, Object, Document> lookup) {
+        this.log = log;
+        this.database = database;
+        this.collection = collection;
+        this.pipeline = pipeline;
+        this.lookup = lookup;
+        for (String option : options.keySet()) {
+            if (!OPTIONS.contains(option)) {
+                throw new MongoServerError(40415, "Location40415",
+                    "BSON field '$changeStream." + option + "' is an unknown field.");
+            }
+        }
+        fullDocument = option(options, "fullDocument",
+            List.of("default", "updateLookup", "whenAvailable", "required"));
+        fullDocumentBeforeChange = option(options, "fullDocumentBeforeChange",
+            List.of("off", "whenAvailable", "required"));
+        start(options);
+    }
+
+    private static String option(Document options, String name, List<String> allowed) {
+        Object value = options.getOrDefault(name, allowed.get(0));
+        if (!(value instanceof String text) || !allowed.contains(text)) {
+            throw new MongoServerError(40575, "Location40575",
+                "unrecognized value for the '" + name + "' option to the $changeStream stage: " + value);
+        }
+        return text;
+    }
+
+    private void start(Document options) {
+        Object after = options.getOrDefault("resumeAfter", options.get("startAfter"));
+        Object time = options.get("startAtOperationTime");
+        if (options.containsKey("resumeAfter") && options.containsKey("startAfter") || after != null && time != null) {
+            throw new MongoServerError(40674, "Location40674",
+                "Only one type of resume option is allowed, but multiple were found.");
+        }
+        token = after != null ? ResumeToken.parse(after)
+            : time instanceof BsonTimestamp timestamp ? ResumeToken.mark(timestamp.getValue())
+            : ResumeToken.mark(log.lastTime() + 1);
+        if (token.kind() == ResumeToken.Kind.MARK) {
+            if (log.isLost(token.time())) {
+                throw historyLost();
+            }
+            position = token.time() - 1;
+            return;
+        }
+        if (token.kind() == ResumeToken.Kind.INVALIDATE && options.containsKey("resumeAfter")) {
+            throw new MongoServerError(260, "InvalidResumeToken", "Attempting to resume a change stream using "
+                + "'resumeAfter' is not allowed from an invalidate notification.");
+        }
+        // An event that is not there is noticed only when the next one comes: so does a server.
+        ChangeLog.Entry entry = log.at(token.time());
+        startNotFound = entry == null || !inScope(entry);
+        position = Math.max(Math.min(token.time(), log.lastTime()), log.oldestTime() - 1);
+        if (!startNotFound && token.kind() == ResumeToken.Kind.EVENT && invalidates(entry)) {
+            pendingInvalidate = invalidate(entry);
+        }
+    }
+
+    private static MongoServerError historyLost() {
+        return new MongoServerError(286, "ChangeStreamHistoryLost", "Resume of change stream was not possible, "
+            + "as the resume point may no longer be in the oplog.");
+    }
+
+    boolean isOpen() {
+        return open;
+    }
+
+    /** Ends the stream, and a getMore that waits on it. */
+    void close() {
+        open = false;
+        log.wake();
+    }
+
+    /**
+     * The next events, waiting for the first one at most so long.
+     *
+     * @param count the most events to give
+     * @throws MongoServerError 136 overrun by the log, 280 start not found or {@code _id} changed, 10334 too large
+     */
+    synchronized Batch next(int count, long waitMillis) throws InterruptedException {
+        long end = System.nanoTime() + waitMillis * 1_000_000;
+        List<byte[]> events = new ArrayList<>();
+        fill(events, count);
+        for (long left = waitMillis; events.isEmpty() && open && left > 0;
+             left = (end - System.nanoTime()) / 1_000_000) {
+            log.await(position, left);
+            fill(events, count);
+        }
+        return new Batch(events, open || !events.isEmpty() ? token : null, open);
+    }
+
+    private void fill(List<byte[]> events, int count) {
+        try {
+            read(events, count);
+        } catch (MongoServerError error) {
+            if (events.isEmpty()) {
+                throw error;
+            }
+            // What came before the error goes out first; the next call meets it again.
+        }
+    }
+
+    private void read(List<byte[]> events, int count) {
+        int bytes = 0;
+        while (open && events.size() < count) {
+            if (pendingInvalidate != null) {
+                emit(pendingInvalidate, events, MAX_BATCH_BYTES);
+                open = false;
+                return;
+            }
+            List<ChangeLog.Entry> page = log.after(position, PAGE);
+            for (ChangeLog.Entry entry : page) {
+                if (events.size() == count) {
+                    return;
+                }
+                if (inScope(entry)) {
+                    if (startNotFound) {
+                        throw new MongoServerError(280, "ChangeStreamFatalError",
+                            "cannot resume stream; the resume token was not found. " + token.toDocument());
+                    }
+                    int size = emit(event(entry), events, MAX_BATCH_BYTES - bytes);
+                    if (size < 0) {
+                        return;
+                    }
+                    bytes += size;
+                }
+                position = entry.time();
+                if (invalidates(entry)) {
+                    pendingInvalidate = invalidate(entry);
+                    break;
+                }
+            }
+            if (page.isEmpty()) {
+                break;
+            }
+        }
+        // What the filter dropped is behind us as well; a mark stands before the events of its time.
+        if (pendingInvalidate == null && open && position > token.time() && !startNotFound) {
+            token = ResumeToken.mark(position);
+        }
+    }
+
+    /** Adds the event where the pipeline lets it through; its size, or -1 when it belongs to the next batch. */
+    private int emit(Document event, List<byte[]> events, int room) {
+        Document id = (Document) event.get("_id");
+        Document result = pipeline.apply(event);
+        if (result == null) {
+            return 0;
+        }
+        if (!id.equals(result.get("_id"))) {
+            throw new MongoServerError(280, "ChangeStreamFatalError", "Encountered an event whose _id field, which "
+                + "contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes "
+                + "it impossible to resume the stream from that point.");
+        }
+        byte[] bytes = Wire.encode(result);
+        if (bytes.length > MAX_BATCH_BYTES) {
+            throw new MongoServerError(10334, "BSONObjectTooLarge", "BSONObj size: " + bytes.length
+                + " is invalid. Size must be between 0 and 16793600(16MB)");
+        }
+        if (bytes.length > room && !events.isEmpty()) {
+            return -1;
+        }
+        events.add(bytes);
+        token = ResumeToken.parse(id);
+        return bytes.length;
+    }
+
+    private boolean inScope(ChangeLog.Entry entry) {
+        if (database == null) {
+            return true;
+        }
+        boolean sameDatabase = database.equals(entry.database());
+        if (collection == null) {
+            return sameDatabase || entry.to() != null && database.equals(entry.to().get(0));
+        }
+        return sameDatabase && collection.equals(entry.collection()) || List.of(database, collection).equals(entry.to());
+    }
+
+    /** A collection's stream ends with the collection, a database's with the database, a deployment's never. */
+    private boolean invalidates(ChangeLog.Entry entry) {
+        return inScope(entry) && switch (entry.type()) {
+            case "drop", "rename" -> collection != null;
+            case "dropDatabase" -> database != null && collection == null;
+            default -> false;
+        };
+    }
+
+    private static Document frame(ChangeLog.Entry entry, ResumeToken.Kind kind, String type) {
+        ResumeToken token = new ResumeToken(entry.time(), kind);
+        return new Document("_id", token.toDocument())
+            .append("operationType", type)
+            .append("clusterTime", token.clusterTime())
+            .append("wallTime", entry.wallTime());
+    }
+
+    private static Document invalidate(ChangeLog.Entry entry) {
+        return frame(entry, ResumeToken.Kind.INVALIDATE, "invalidate");
+    }
+
+    private Document event(ChangeLog.Entry entry) {
+        Document event = frame(entry, ResumeToken.Kind.EVENT, entry.type());
+        Document namespace = new Document("db", entry.database());
+        namespace.putIfNotNull("coll", entry.collection());
+        event.put("ns", namespace);
+        event.putAll(entry.body());
+        addImages(event, entry);
+        return event;
+    }
+
+    private void addImages(Document event, ChangeLog.Entry entry) {
+        boolean update = entry.type().equals("update");
+        if (update && !fullDocument.equals("default")) {
+            event.put("fullDocument", fullDocument.equals("updateLookup")
+                ? lookup.apply(entry, ((Document) event.get("documentKey")).get("_id"))
+                : image(entry, entry.after(), fullDocument, "post-image"));
+        }
+        if (!fullDocumentBeforeChange.equals("off") && (update || Set.of("replace", "delete").contains(entry.type()))) {
+            event.put("fullDocumentBeforeChange",
+                image(entry, entry.before(), fullDocumentBeforeChange, "pre-image"));
+        }
+    }
+
+    private static Document image(ChangeLog.Entry entry, Document image, String mode, String name) {
+        if (image == null && mode.equals("required")) {
+            throw new MongoServerError(47, "NoMatchingDocument", "Change stream was configured to require a " + name
+                + " for all update, delete and replace events, but the " + name + " was not found for event: "
+                + entry.type() + " in " + entry.database() + "." + entry.collection());
+        }
+        return image;
+    }
+}

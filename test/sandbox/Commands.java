@@ -1,0 +1,231 @@
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.exception.MongoServerException;
+import de.bwaldvogel.mongo.exception.NoSuchCommandException;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Answers commands: change streams and their cursors here, the rest by {@link Writes}, {@link Admin} and {@link Reads}.
+ *
+ * @see <a href="https://www.mongodb.com/docs/manual/reference/command/">Database Commands</a>
+ */
+final class Commands {
+
+    private static final long DEFAULT_AWAIT_MILLIS = 1000;
+
+    private final ChangeLog log;
+    private final Storage storage;
+    private final Admin admin;
+    private final Writes writes;
+    private final Reads reads;
+    private final boolean standalone;
+    private final FailPoint failPoint = new FailPoint();
+    private final Map<Long, ChangeStream> streams = new ConcurrentHashMap<>();
+    // Far from the library's own cursors, which count from 1.
+    private final AtomicLong nextStream = new AtomicLong(System.nanoTime() | 1L << 62);
+
+    Commands(ChangeLog log, boolean standalone) {
+        this.log = log;
+        this.standalone = standalone;
+        storage = new Storage(log);
+        admin = new Admin(log, storage, standalone);
+        writes = new Writes(log, storage);
+        reads = new Reads(storage);
+    }
+
+    /** The connection has gone: so do its cursors. */
+    void closed(Connection connection) {
+        kill(connection.cursors);
+        synchronized (storage) {
+            storage.closeCursors(List.copyOf(connection.cursors));
+            storage.handleClose(connection.channel);
+        }
+        connection.channel.close();
+    }
+
+    /**
+     * Runs a command.
+     *
+     * @return the reply as BSON; an error is a reply like any other
+     * @throws IOException when the connection is to be closed without one
+     */
+    byte[] answer(Connection connection, Document command) throws IOException, InterruptedException {
+        String name = command.keySet().iterator().next();
+        boolean retryable = command.containsKey("txnNumber");
+        try {
+            failPoint.check(name);
+            if (command.containsKey("startTransaction") || Boolean.FALSE.equals(command.get("autocommit"))) {
+                throw new MongoServerError(20, "IllegalOperation", "Transaction numbers are only allowed on a replica "
+                    + "set member or mongos: this sandbox offers no transactions");
+            }
+            return run(connection, name, command);
+        } catch (MongoServerException error) {
+            return error(error, name, retryable);
+        } catch (ClassCastException | NullPointerException | IllegalArgumentException wrongShape) {
+            return error(new MongoServerError(9, "FailedToParse", name + ": a field is missing or of the wrong type"),
+                name, retryable);
+        }
+    }
+
+    private byte[] run(Connection connection, String name, Document command) throws InterruptedException {
+        String database = (String) command.getOrDefault("$db", "admin");
+        if (name.equals("getMore") && command.get(name) instanceof Long id && streams.containsKey(id)) {
+            return more(connection, id, command);
+        }
+        synchronized (storage) {
+            // The library's answers hold living documents: they are encoded before the next command may change them.
+            if (name.equals("aggregate") && isChangeStream(command)) {
+                return open(connection, database, command);
+            }
+            return Wire.encode(decorate(reply(connection, database, name, command)));
+        }
+    }
+
+    private Document reply(Connection connection, String database, String name, Document command) {
+        if (name.equals("configureFailPoint")) {
+            failPoint.configure(command);
+            return Admin.ok();
+        }
+        if (name.equals("killCursors")) {
+            return killCursors(connection, database, command);
+        }
+        Document reply = writes.run(connection, database, name, command);
+        if (reply != null) {
+            return reply.containsKey("n") ? admin.sign(reply) : reply;
+        }
+        reply = admin.run(connection, database, name, command);
+        if (reply == null) {
+            reply = reads.run(connection, database, name, command);
+        }
+        if (reply == null) {
+            throw new NoSuchCommandException(name);
+        }
+        return reply;
+    }
+
+    private static boolean isChangeStream(Document command) {
+        return command.get("pipeline") instanceof List<?> stages && !stages.isEmpty()
+            && stages.get(0) instanceof Document first && first.containsKey("$changeStream");
+    }
+
+    private byte[] open(Connection connection, String database, Document command) throws InterruptedException {
+        List<?> stages = (List<?>) command.get("pipeline");
+        Document options = (Document) ((Document) stages.get(0)).get("$changeStream");
+        if (standalone) {
+            throw new MongoServerError(40573, "Location40573", "The $changeStream stage is only supported on replica sets");
+        }
+        boolean deployment = Boolean.TRUE.equals(options.get("allChangesForCluster"));
+        String collection = command.get("aggregate") instanceof String name ? name : null;
+        if (deployment && (collection != null || !database.equals("admin"))) {
+            throw new MongoServerError(72, "InvalidOptions",
+                "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database");
+        }
+        if (!deployment && Set.of("admin", "local", "config").contains(database)) {
+            throw new MongoServerError(73, "InvalidNamespace",
+                "$changeStream may not be opened on the internal " + database + " database");
+        }
+        if (collection != null && (collection.isEmpty() || collection.startsWith("system."))) {
+            throw new MongoServerError(73, "InvalidNamespace",
+                "$changeStream may not be opened on the internal " + database + "." + collection + " collection");
+        }
+        ChangeStream stream = new ChangeStream(log, deployment ? null : database, collection, options,
+            new Pipeline(stages.subList(1, stages.size())), this::lookup);
+        Document cursor = (Document) command.get("cursor");
+        Number batchSize = (Number) cursor.getOrDefault("batchSize", ChangeStream.DEFAULT_FIRST_BATCH);
+        ChangeStream.Batch batch = stream.next(batchSize.intValue(), 0);
+        long id = 0;
+        if (batch.open()) {
+            id = nextStream.incrementAndGet();
+            streams.put(id, stream);
+            connection.cursors.add(id);
+        }
+        return cursorReply("firstBatch", batch, id, database + "." + (collection == null ? "$cmd.aggregate" : collection));
+    }
+
+    private byte[] more(Connection connection, long id, Document command) throws InterruptedException {
+        ChangeStream stream = streams.get(id);
+        connection.cursors.add(id);
+        Number size = (Number) command.getOrDefault("batchSize", Integer.MAX_VALUE);
+        Number millis = (Number) command.getOrDefault("maxTimeMS", DEFAULT_AWAIT_MILLIS);
+        ChangeStream.Batch batch;
+        try {
+            batch = stream.next(size.intValue() == 0 ? Integer.MAX_VALUE : size.intValue(), millis.longValue());
+        } catch (MongoServerError error) {
+            kill(Set.of(id));
+            throw error;
+        }
+        if (!batch.open() && streams.remove(id) == null) {
+            throw new MongoServerError(43, "CursorNotFound", "cursor id " + id + " not found");
+        }
+        return cursorReply("nextBatch", batch, batch.open() ? id : 0,
+            command.getOrDefault("$db", "admin") + "." + command.get("collection"));
+    }
+
+    private byte[] cursorReply(String batchName, ChangeStream.Batch batch, long id, String namespace) {
+        Document cursor = new Document();
+        if (batch.token() != null) {
+            cursor.put("postBatchResumeToken", batch.token().toDocument());
+        }
+        cursor.append("id", id).append("ns", namespace);
+        return Wire.encode(batchName, batch.events(), cursor, decorate(Admin.ok()));
+    }
+
+    private Document lookup(ChangeLog.Entry entry, Object id) {
+        synchronized (storage) {
+            LoggedCollection collection = storage.collection(entry.database(), entry.collection());
+            return collection == null ? null : collection.get(id);
+        }
+    }
+
+    private Document killCursors(Connection connection, String database, Document command) {
+        List<Object> killed = new ArrayList<>();
+        List<Object> others = new ArrayList<>();
+        for (Object cursor : (List<?>) command.get("cursors")) {
+            Long id = ((Number) cursor).longValue();
+            (kill(Set.of(id)) ? killed : others).add(id);
+        }
+        Document rest = storage.handleCommand(connection.channel, database, "killCursors",
+            new Document("killCursors", command.get("killCursors")).append("cursors", others));
+        killed.addAll((List<?>) rest.get("cursorsKilled"));
+        return new Document("cursorsKilled", killed).append("cursorsNotFound", rest.get("cursorsNotFound"))
+            .append("cursorsAlive", List.of()).append("cursorsUnknown", List.of()).append("ok", 1.0);
+    }
+
+    private boolean kill(Set<Long> ids) {
+        boolean any = false;
+        for (Long id : ids) {
+            ChangeStream stream = streams.remove(id);
+            if (stream != null) {
+                stream.close();
+                any = true;
+            }
+        }
+        return any;
+    }
+
+    private Document decorate(Document reply) {
+        return standalone ? reply : reply.append("$clusterTime", admin.clusterTime()).append("operationTime", log.clusterTime());
+    }
+
+    private byte[] error(MongoServerException error, String command, boolean retryable) {
+        int code = error instanceof MongoServerError numbered ? numbered.getCode() : 8;
+        String codeName = error instanceof MongoServerError named && named.getCodeName() != null
+            ? named.getCodeName() : ErrorCodes.name(code);
+        Document reply = new Document("ok", 0.0).append("errmsg", error.getMessageWithoutErrorCode())
+            .append("code", code).append("codeName", codeName);
+        String label = ErrorCodes.label(code, command, retryable);
+        List<?> labels = error instanceof FailPoint.Fault fault && fault.labels != null ? fault.labels
+            : label == null ? List.of() : List.of(label);
+        if (!labels.isEmpty()) {
+            reply.put("errorLabels", labels);
+        }
+        return Wire.encode(decorate(reply));
+    }
+}

@@ -1,0 +1,101 @@
+import de.bwaldvogel.mongo.backend.QueryResult;
+import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.oplog.NoopOplog;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/**
+ * The commands that read documents. The library answers most of them; aggregations run here stage by stage, for their
+ * {@code $match} to be {@link Query}'s and their results to come in batches.
+ *
+ * @see <a href="https://www.mongodb.com/docs/manual/reference/command/nav-crud/">Query and Write Operation Commands</a>
+ */
+final class Reads {
+
+    private static final Set<String> OF_THE_LIBRARY = Set.of("find", "count", "distinct", "getMore", "listIndexes",
+        "createIndexes", "dropIndexes", "collStats", "dbStats", "validate");
+    private static final int FIRST_BATCH = 101;
+    private static final int BATCH = 1000;
+
+    private final Storage storage;
+
+    Reads(Storage storage) {
+        this.storage = storage;
+    }
+
+    /** The reply, or null when the command is none of these. */
+    Document run(Connection connection, String database, String name, Document command) {
+        for (String filter : List.of("filter", "query")) {
+            if (command.get(filter) instanceof Document query) {
+                Query.validate(query);
+            }
+        }
+        Document reply;
+        if (name.equals("aggregate")) {
+            reply = aggregate(connection, database, command);
+        } else if (OF_THE_LIBRARY.contains(name)) {
+            // Without a size of the client's own a reply could outgrow a message.
+            if (name.equals("find") || name.equals("getMore")) {
+                command.putIfAbsent("batchSize", name.equals("find") ? FIRST_BATCH : BATCH);
+            }
+            reply = storage.handleCommand(connection.channel, database, name, command);
+            if (name.equals("dbStats")) {
+                reply.put("views", 0);
+            }
+        } else {
+            return null;
+        }
+        if (reply.get("cursor") instanceof Document cursor && cursor.get("id") instanceof Long id && id != 0) {
+            connection.cursors.add(id);
+        }
+        return reply;
+    }
+
+    private Document aggregate(Connection connection, String database, Document command) {
+        List<Document> stages = Aggregation.parse(command.get("pipeline"));
+        if (!(command.get("aggregate") instanceof String name)) {
+            throw new MongoServerError(73, "InvalidNamespace", "{aggregate: 1} is not valid here; a collection is required.");
+        }
+        if (!(command.get("cursor") instanceof Document options)) {
+            throw new MongoServerError(9, "FailedToParse",
+                "The 'cursor' option is required, except for aggregate with the explain argument");
+        }
+        LoggedCollection collection = storage.collection(database, name);
+        boolean statistics = !stages.isEmpty() && stages.get(0).containsKey("$collStats");
+        Stream<Document> documents = collection == null ? Stream.empty()
+            : statistics ? Stream.of(statistics(connection, collection)) : collection.queryAllAsStream();
+        for (Document stage : statistics ? stages.subList(1, stages.size()) : stages) {
+            documents = run(stage, documents, database, collection);
+        }
+        int size = ((Number) options.getOrDefault("batchSize", FIRST_BATCH)).intValue();
+        Document cursor = new Document("ns", database + "." + name);
+        List<Document> results = documents.toList();
+        if (collection == null) {
+            cursor.append("firstBatch", results).append("id", 0L);
+        } else {
+            QueryResult batch = collection.page(results, Math.max(1, size));
+            cursor.append("firstBatch", batch.collectDocuments()).append("id", batch.getCursorId());
+        }
+        return new Document("cursor", cursor).append("ok", 1.0);
+    }
+
+    private Stream<Document> run(Document stage, Stream<Document> documents, String database, LoggedCollection collection) {
+        if (stage.get("$match") instanceof Document query) {
+            Query.validate(query);
+            return documents.filter(document -> Query.matches(document, query));
+        }
+        return Aggregation.fromPipeline(List.of(Pipeline.known(stage)), storage::resolveDatabase,
+            storage.resolveDatabase(database), collection, NoopOplog.get()).runStagesAsStream(documents);
+    }
+
+    private static Document statistics(Connection connection, LoggedCollection collection) {
+        Document statistics = collection.getStats();
+        return new Document("ns", collection.getFullName()).append("host", connection.address)
+            .append("localTime", Instant.now()).append("count", statistics.get("count")).append("storageStats", statistics);
+    }
+}

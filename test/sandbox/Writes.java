@@ -1,0 +1,285 @@
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.exception.MongoServerException;
+import de.bwaldvogel.mongo.oplog.NoopOplog;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The commands that change documents, collections and databases.
+ *
+ * @see <a href="https://www.mongodb.com/docs/manual/reference/command/nav-crud/">Query and Write Operation Commands</a>
+ */
+final class Writes {
+
+    private static final Set<String> UPDATE_OPERATORS = Set.of("$currentDate", "$inc", "$min", "$max", "$mul", "$rename",
+        "$set", "$setOnInsert", "$unset", "$addToSet", "$pop", "$pull", "$push", "$pullAll");
+    private static final int REMEMBERED_SESSIONS = 1000;
+
+    private record Retryable(Object number, Document reply) {
+    }
+
+    private final ChangeLog log;
+    private final Storage storage;
+    /** The last retryable write of each session: one that is sent again must not be done again. */
+    private final Map<Object, Retryable> sessions = new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Object, Retryable> eldest) {
+            return size() > REMEMBERED_SESSIONS;
+        }
+    };
+
+    Writes(ChangeLog log, Storage storage) {
+        this.log = log;
+        this.storage = storage;
+    }
+
+    /** The reply, or null when the command is none of these. */
+    Document run(Connection connection, String database, String name, Document command) {
+        Object session = command.get("txnNumber") == null ? null : command.get("lsid");
+        Retryable last = sessions.get(session);
+        if (session != null && last != null && last.number.equals(command.get("txnNumber"))) {
+            return new Document(last.reply);
+        }
+        Document reply = switch (name) {
+            case "insert" -> insert(database, target(database, command, name), command);
+            case "update" -> update(connection, database, target(database, command, name), command);
+            case "delete" -> delete(database, target(database, command, name), command);
+            case "findAndModify", "findandmodify" -> findAndModify(database, target(database, command, name), command);
+            case "create" -> create(connection, database, command);
+            case "collMod" -> collMod(database, command);
+            case "drop" -> drop(connection, database, command);
+            case "dropDatabase" -> dropDatabase(database);
+            case "renameCollection" -> rename(connection, command);
+            default -> null;
+        };
+        if (session != null && reply != null) {
+            sessions.put(session, new Retryable(command.get("txnNumber"), new Document(reply)));
+        }
+        return reply;
+    }
+
+    private static String target(String database, Document command, String name) {
+        String collection = (String) command.get(name);
+        if (collection.isEmpty() || collection.contains("$") || collection.indexOf('\0') >= 0) {
+            throw new MongoServerError(73, "InvalidNamespace", "Invalid namespace specified '" + database + "." + collection + "'");
+        }
+        if (collection.startsWith("system.")) {
+            throw new MongoServerError(73, "InvalidNamespace", "cannot write to '" + database + "." + collection + "'");
+        }
+        return collection;
+    }
+
+    private interface Write {
+        void run(int index);
+    }
+
+    /** Runs each write of a command; what fails is told by its index, and ends an ordered command. */
+    private Document each(Document command, int count, Document reply, Write write) {
+        boolean ordered = !Boolean.FALSE.equals(command.get("ordered"));
+        List<Document> errors = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            try {
+                write.run(i);
+            } catch (MongoServerException error) {
+                int code = error instanceof MongoServerError numbered ? numbered.getCode() : 9;
+                errors.add(new Document("index", i).append("code", code)
+                    .append("errmsg", error.getMessageWithoutErrorCode()));
+                if (ordered) {
+                    break;
+                }
+            }
+        }
+        if (!errors.isEmpty()) {
+            reply.put("writeErrors", errors);
+        }
+        return reply.append("ok", 1.0);
+    }
+
+    @SuppressWarnings("unchecked")
+    private Document insert(String database, String collection, Document command) {
+        List<Document> documents = (List<Document>) command.get("documents");
+        LoggedCollection target = collectionOrNew(database, collection);
+        int[] n = {0};
+        Document reply = each(command, documents.size(), new Document(), i -> {
+            target.addDocument(documents.get(i));
+            n[0]++;
+        });
+        return reply.append("n", n[0]);
+    }
+
+    private LoggedCollection collectionOrNew(String database, String name) {
+        LoggedCollection collection = storage.collection(database, name);
+        if (collection == null) {
+            storage.resolveDatabase(database).createCollectionOrThrowIfExists(name);
+            collection = storage.collection(database, name);
+        }
+        if (collection == null) {
+            throw new MongoServerError(73, "InvalidNamespace", "cannot write to the internal database " + database);
+        }
+        return collection;
+    }
+
+    @SuppressWarnings("unchecked")
+    private Document update(Connection connection, String database, String collection, Document command) {
+        List<Document> updates = (List<Document>) command.get("updates");
+        List<Document> upserted = new ArrayList<>();
+        int[] n = {0, 0};
+        Document reply = each(command, updates.size(), new Document(), i -> {
+            Document update = updates.get(i);
+            validate(update.get("u"));
+            Query.validate((Document) update.get("q"));
+            if (storage.collection(database, collection) == null && !Boolean.TRUE.equals(update.get("upsert"))) {
+                return;
+            }
+            Document result = storage.handleCommand(connection.channel, database, "update",
+                new Document("update", collection).append("updates", List.of(update)));
+            if (result.get("writeErrors") instanceof List<?> errors) {
+                Document error = (Document) errors.get(0);
+                throw new MongoServerError((Integer) error.getOrDefault("code", 9), (String) error.get("errmsg"));
+            }
+            n[0] += (Integer) result.get("n");
+            n[1] += (Integer) result.get("nModified");
+            if (result.get("upserted") instanceof Iterable<?> ids) {
+                ids.forEach(id -> upserted.add(new Document("index", i).append("_id", ((Document) id).get("_id"))));
+            }
+        });
+        reply.append("n", n[0]).append("nModified", n[1]);
+        if (!upserted.isEmpty()) {
+            reply.put("upserted", upserted);
+        }
+        return reply;
+    }
+
+    private static void validate(Object update) {
+        if (!(update instanceof Document change)) {
+            throw new MongoServerError(9, "FailedToParse", "this sandbox offers no updates with an aggregation pipeline");
+        }
+        if (UpdateDescription.isReplacement(change)) {
+            return;
+        }
+        for (Map.Entry<String, Object> operator : change.entrySet()) {
+            if (!UPDATE_OPERATORS.contains(operator.getKey())) {
+                throw new MongoServerError(9, "FailedToParse", "Unknown modifier: " + operator.getKey()
+                    + ". Expected a valid update modifier or pipeline-style update specified as an array");
+            }
+            if (!(operator.getValue() instanceof Document)) {
+                throw new MongoServerError(9, "FailedToParse",
+                    "Modifiers operate on fields but we found another type for " + operator.getKey());
+            }
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private Document delete(String database, String name, Document command) {
+        List<Document> deletes = (List<Document>) command.get("deletes");
+        LoggedCollection collection = storage.collection(database, name);
+        int[] n = {0};
+        Document reply = each(command, deletes.size(), new Document(), i -> {
+            Document query = (Document) deletes.get(i).get("q");
+            Query.validate(query);
+            int limit = ((Number) deletes.get(i).get("limit")).intValue();
+            n[0] += collection == null ? 0 : collection.deleteDocuments(query, limit, NoopOplog.get());
+        });
+        return reply.append("n", n[0]);
+    }
+
+    private Document findAndModify(String database, String name, Document command) {
+        Query.validate((Document) command.getOrDefault("query", new Document()));
+        boolean remove = Boolean.TRUE.equals(command.get("remove"));
+        boolean upsert = Boolean.TRUE.equals(command.get("upsert"));
+        if (!remove) {
+            validate(command.get("update"));
+        }
+        LoggedCollection collection = upsert ? collectionOrNew(database, name) : storage.collection(database, name);
+        Document result = collection == null ? new Document("value", null) : collection.findAndModify(command);
+        Document last = (Document) result.get("lastErrorObject");
+        if (last == null) {
+            boolean inserted = upsert && collection != null;
+            last = new Document("n", inserted || remove && result.get("value") != null ? 1 : 0);
+            if (!remove) {
+                last.append("updatedExisting", false);
+            }
+            if (inserted) {
+                last.append("upserted", collection.lastInserted);
+            }
+        }
+        return new Document("lastErrorObject", last).append("value", result.get("value")).append("ok", 1.0);
+    }
+
+    private Document create(Connection connection, String database, Document command) {
+        String name = (String) command.get("create");
+        if (name.isEmpty() || name.contains("$") || name.startsWith("system.")) {
+            throw new MongoServerError(73, "InvalidNamespace", "invalid collection name");
+        }
+        if (storage.collection(database, name) != null) {
+            throw new MongoServerError(48, "NamespaceExists", "Collection already exists. NS: " + database + "." + name);
+        }
+        collectionOrNew(database, name).images = images(command, false);
+        return Admin.ok();
+    }
+
+    private Document collMod(String database, Document command) {
+        LoggedCollection collection = storage.collection(database, (String) command.get("collMod"));
+        if (collection == null) {
+            throw new MongoServerError(26, "NamespaceNotFound", "ns does not exist");
+        }
+        collection.images = images(command, collection.images);
+        return Admin.ok();
+    }
+
+    private static boolean images(Document command, boolean unset) {
+        Object option = command.get("changeStreamPreAndPostImages");
+        if (option == null) {
+            return unset;
+        }
+        if (!(option instanceof Document images && images.get("enabled") instanceof Boolean enabled)) {
+            throw new MongoServerError(14, "TypeMismatch", "changeStreamPreAndPostImages takes {enabled: true|false}");
+        }
+        return enabled;
+    }
+
+    private Document drop(Connection connection, String database, Document command) {
+        String name = (String) command.get("drop");
+        if (storage.collection(database, name) == null) {
+            throw new MongoServerError(26, "NamespaceNotFound", "ns not found");
+        }
+        Document reply = storage.handleCommand(connection.channel, database, "drop", new Document("drop", name));
+        log.add("drop", database, name, null, new Document(), null, null);
+        return reply;
+    }
+
+    private Document dropDatabase(String database) {
+        if (!storage.hasDatabase(database)) {
+            return Admin.ok();
+        }
+        for (String name : storage.collectionNames(database)) {
+            log.add("drop", database, name, null, new Document(), null, null);
+        }
+        log.add("dropDatabase", database, null, null, new Document(), null, null);
+        storage.dropDatabase(database);
+        return new Document("dropped", database).append("ok", 1.0);
+    }
+
+    private Document rename(Connection connection, Document command) {
+        String[] from = ((String) command.get("renameCollection")).split("\\.", 2);
+        String[] to = ((String) command.get("to")).split("\\.", 2);
+        if (from.length < 2 || to.length < 2 || to[1].isEmpty() || to[1].contains("$") || to[1].startsWith("system.")) {
+            throw new MongoServerError(73, "InvalidNamespace", "Invalid namespace specified '" + command.get("to") + "'");
+        }
+        if (storage.collection(from[0], from[1]) == null) {
+            throw new MongoServerError(26, "NamespaceNotFound", "Source collection " + from[0] + "." + from[1] + " does not exist");
+        }
+        if (storage.collection(to[0], to[1]) != null && !Boolean.TRUE.equals(command.get("dropTarget"))) {
+            throw new MongoServerError(48, "NamespaceExists", "target namespace exists");
+        }
+        storage.handleCommand(connection.channel, "admin", "renameCollection", command);
+        log.add("rename", from[0], from[1], List.of(to), new Document("to", new Document("db", to[0]).append("coll", to[1])),
+            null, null);
+        return Admin.ok();
+    }
+}
