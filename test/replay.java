@@ -40,11 +40,12 @@ class replay implements Callable<Integer> {
     String uri;
 
     @Option(names = "--differences", paramLabel = "FILE",
-            description = "Steps known to differ, one a line: trace file name, step number, reason; # begins a comment. "
-                    + "A listed step that does not differ any more is a failure.")
+            description = "Steps known to differ, one a line: trace file name, step number, reason; # begins a "
+                    + "comment. A listed step that does not differ any more is a failure.")
     Path differences;
 
-    @Option(names = "--force", description = "Drop the databases 'trace' and 'other' even if there is something in them.")
+    @Option(names = "--force",
+            description = "Drop the databases 'trace' and 'other' even if there is something in them.")
     boolean force;
 
     @Parameters(arity = "1..*", paramLabel = "TRACE.json", description = "The scenarios to play.")

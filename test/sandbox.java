@@ -48,6 +48,9 @@ class sandbox implements Callable<Integer> {
         description = "Be a standalone server instead, which has no change streams: to see what that looks like.")
     boolean standalone;
 
+    @Option(names = "--verbose", description = "Show the stack trace of a command that fails unexpectedly.")
+    boolean verbose;
+
     public static void main(String... args) {
         System.exit(new CommandLine(new sandbox()).execute(args));
     }
@@ -60,7 +63,7 @@ class sandbox implements Callable<Integer> {
         if (oplogSize < 1) {
             throw new ParameterException(spec.commandLine(), "--oplog-size must be at least 1");
         }
-        try (Wire wire = new Wire(port, new Commands(new ChangeLog(oplogSize), standalone))) {
+        try (Wire wire = new Wire(port, new Commands(new ChangeLog(oplogSize), standalone, verbose))) {
             System.out.println("In-memory sandbox, not a real MongoDB: nothing is kept when it ends.");
             System.out.println("mongodb://127.0.0.1:" + wire.port() + "/?"
                 + (standalone ? "directConnection=true" : "replicaSet=" + Admin.SET_NAME));

@@ -13,7 +13,7 @@ final class Admin {
 
     static final String SET_NAME = "rs0";
     /** The version whose change streams these are; drivers go by the wire version. */
-    private static final List<Integer> VERSION = List.of(6, 0, 0, 0);
+    static final String VERSION = "6.0.0";
     private static final int WIRE_VERSION = 17;
     private static final ObjectId ELECTION = new ObjectId("7fffffff0000000000000001");
 
@@ -38,7 +38,7 @@ final class Admin {
             case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions", "logApplicationUsage" -> ok();
             case "startSession" -> new Document("id", new Document("id", UUID.randomUUID()))
                 .append("timeoutMinutes", 30).append("ok", 1.0);
-            case "buildInfo", "buildinfo" -> new Document("version", "6.0.0").append("versionArray", VERSION)
+            case "buildInfo", "buildinfo" -> new Document("version", VERSION).append("versionArray", List.of(6, 0, 0, 0))
                 .append("gitVersion", "change-stream-demo sandbox").append("modules", List.of()).append("bits", 64)
                 .append("debug", false).append("maxBsonObjectSize", 16 * 1024 * 1024).append("ok", 1.0);
             case "connectionStatus" -> new Document("authInfo", new Document("authenticatedUsers", List.of())
@@ -49,7 +49,6 @@ final class Admin {
             case "listCollections" -> listCollections(database, command);
             case "replSetGetStatus" -> replicaSetStatus(connection);
             case "saslStart", "authenticate" -> throw new MongoServerError(18, "AuthenticationFailed", "Authentication failed.");
-            case "serverStatus" -> storage.getServerStatus().append("version", "6.0.0");
             case "hostInfo", "getCmdLineOpts", "getLog" ->
                 storage.handleCommand(connection.channel, "admin", name, command);
             default -> null;

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -26,22 +27,30 @@ final class Commands {
     private final Writes writes;
     private final Reads reads;
     private final boolean standalone;
+    private final boolean verbose;
     private final FailPoint failPoint = new FailPoint();
     private final Map<Long, ChangeStream> streams = new ConcurrentHashMap<>();
+    private final AtomicInteger connections = new AtomicInteger();
     // Far from the library's own cursors, which count from 1.
     private final AtomicLong nextStream = new AtomicLong(System.nanoTime() | 1L << 62);
 
-    Commands(ChangeLog log, boolean standalone) {
+    Commands(ChangeLog log, boolean standalone, boolean verbose) {
         this.log = log;
         this.standalone = standalone;
+        this.verbose = verbose;
         storage = new Storage(log);
         admin = new Admin(log, storage, standalone);
         writes = new Writes(log, storage);
         reads = new Reads(storage);
     }
 
+    void opened() {
+        connections.incrementAndGet();
+    }
+
     /** The connection has gone: so do its cursors. */
     void closed(Connection connection) {
+        connections.decrementAndGet();
         kill(connection.cursors);
         synchronized (storage) {
             storage.closeCursors(List.copyOf(connection.cursors));
@@ -69,9 +78,17 @@ final class Commands {
         } catch (MongoServerException error) {
             return error(error, name, retryable);
         } catch (ClassCastException | NullPointerException | IllegalArgumentException wrongShape) {
-            return error(new MongoServerError(9, "FailedToParse", name + ": a field is missing or of the wrong type"),
-                name, retryable);
+            return error(unexpected(wrongShape, 9, name + ": a field is missing or of the wrong type"), name, retryable);
+        } catch (RuntimeException | StackOverflowError defect) {
+            return error(unexpected(defect, 1, name + " failed in the sandbox: " + defect), name, retryable);
         }
+    }
+
+    private MongoServerError unexpected(Throwable cause, int code, String message) {
+        if (verbose) {
+            cause.printStackTrace();
+        }
+        return new MongoServerError(code, ErrorCodes.name(code), message);
     }
 
     private byte[] run(Connection connection, String name, Document command) throws InterruptedException {
@@ -92,6 +109,9 @@ final class Commands {
         if (name.equals("configureFailPoint")) {
             failPoint.configure(command);
             return Admin.ok();
+        }
+        if (name.equals("serverStatus")) {
+            return status();
         }
         if (name.equals("killCursors")) {
             return killCursors(connection, database, command);
@@ -182,6 +202,13 @@ final class Commands {
             LoggedCollection collection = storage.collection(entry.database(), entry.collection());
             return collection == null ? null : collection.get(id);
         }
+    }
+
+    private Document status() {
+        Document status = storage.getServerStatus().append("version", Admin.VERSION);
+        Document cursors = (Document) ((Document) ((Document) status.get("metrics")).get("cursor")).get("open");
+        cursors.put("total", (Long) cursors.get("total") + streams.size());
+        return status.append("connections", new Document("current", connections.get()).append("threaded", Thread.activeCount()));
     }
 
     private Document killCursors(Connection connection, String database, Document command) {

@@ -22,6 +22,8 @@ final class Expressions {
 
     private static final Set<String> LIBRARY =
         Arrays.stream(Expression.values()).map(Enum::name).collect(Collectors.toSet());
+    /** The library gives sets, which it cannot compare with arrays. */
+    private static final Set<String> SETS = Set.of("$setDifference", "$setIntersection", "$setUnion");
 
     private Expressions() {
     }
@@ -49,6 +51,7 @@ final class Expressions {
             case "$map" -> map((Document) argument, document);
             case "$filter" -> filter((Document) argument, document);
             case "$type" -> type(evaluate(argument, document));
+            case "$setDifference", "$setIntersection", "$setUnion" -> set(operator, resolve(argument, document), document);
             case "$first", "$last" -> end(operator, evaluate(argument, document));
             default -> {
                 if (operator.startsWith("$") && !LIBRARY.contains(operator)) {
@@ -59,16 +62,25 @@ final class Expressions {
                 yield resolved;
             }
         };
-        return operator.startsWith("$") && !LIBRARY.contains(operator) || Set.of("$map", "$filter").contains(operator)
+        return isOurs(operator) || Set.of("$map", "$filter").contains(operator)
             ? new Document("$literal", value instanceof Missing ? null : value) : value;
     }
 
     private static boolean isForeign(Object expression) {
         if (expression instanceof Document document) {
-            return document.keySet().stream().anyMatch(key -> key.startsWith("$") && !LIBRARY.contains(key))
+            return document.keySet().stream().anyMatch(Expressions::isOurs)
                 || !document.containsKey("$literal") && document.values().stream().anyMatch(Expressions::isForeign);
         }
         return expression instanceof Collection<?> list && list.stream().anyMatch(Expressions::isForeign);
+    }
+
+    private static boolean isOurs(String operator) {
+        return operator.startsWith("$") && (!LIBRARY.contains(operator) || SETS.contains(operator));
+    }
+
+    private static Object set(String operator, Object argument, Document document) {
+        Object value = Expression.evaluateDocument(new Document(operator, argument), document);
+        return value instanceof Collection<?> elements ? new ArrayList<>(elements) : value;
     }
 
     private static Object regexMatch(Document argument, Document document) {

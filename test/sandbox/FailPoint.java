@@ -37,16 +37,17 @@ final class FailPoint {
             throw new MongoServerError(2, "BadValue", "the only fail point here is failCommand");
         }
         Object mode = command.get("mode");
-        times = "off".equals(mode) ? 0 : "alwaysOn".equals(mode) ? Integer.MAX_VALUE
+        int count = "off".equals(mode) ? 0 : "alwaysOn".equals(mode) ? Integer.MAX_VALUE
             : mode instanceof Document limit && limit.get("times") instanceof Number number ? number.intValue() : -1;
-        if (times < 0) {
+        if (count < 0) {
             throw new MongoServerError(9, "FailedToParse", "mode is one of \"off\", \"alwaysOn\", {times: N}");
         }
-        if (times > 0 && !(command.get("data") instanceof Document fault
+        if (count > 0 && !(command.get("data") instanceof Document fault
             && fault.get("failCommands") instanceof Collection)) {
             throw new MongoServerError(9, "FailedToParse", "data.failCommands must be an array of command names");
         }
         data = (Document) command.getOrDefault("data", new Document());
+        times = count;
     }
 
     /**

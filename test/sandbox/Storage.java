@@ -130,7 +130,7 @@ final class LoggedCollection extends MemoryCollection {
 
     @Override
     protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize, Document fields) {
-        Object id = query.get("_id");
+        Object id = idCondition(query);
         Stream<Integer> positions = null;
         if (id != null && !(id instanceof Document)) {
             positions = Stream.ofNullable(ids.get(id));
@@ -142,6 +142,17 @@ final class LoggedCollection extends MemoryCollection {
             return super.queryDocuments(query, orderBy, skip, limit, batchSize, fields);
         }
         return matchDocumentsFromStream(query, positions.map(this::getDocument), skip, limit, batchSize, null, fields);
+    }
+
+    /** The condition on {@code _id} that every match must meet, also within {@code $and}, or null. */
+    private static Object idCondition(Document query) {
+        Object id = query.get("_id");
+        if (id == null && query.get("$and") instanceof List<?> parts) {
+            for (Object part : parts) {
+                id = id == null ? idCondition((Document) part) : id;
+            }
+        }
+        return id;
     }
 
     /** Updates one found document after the other, the positional {@code $} written out for each. */

@@ -84,6 +84,7 @@ final class Wire implements AutoCloseable {
 
     private void serve(Socket socket) {
         Connection connection = new Connection(socket);
+        commands.opened();
         try (socket) {
             socket.setTcpNoDelay(true);
             DataInputStream in = new DataInputStream(new BufferedInputStream(socket.getInputStream()));
