@@ -22,7 +22,7 @@ import picocli.CommandLine.*;
  * Plays recorded scenarios on a MongoDB server and compares its answers with the recorded ones, which a real replica
  * set gave. The sandbox is held against them so, and whoever wants to know can hold their own server against them.
  *
- * <pre>jbang test/replay.java --uri mongodb://localhost:27017 test/traces/*.json</pre>
+ * <pre>MONGODB_ATLAS_URL=mongodb://localhost:27017 jbang test/replay.java test/traces/*.json</pre>
  *
  * The format of a trace is in test/traces/README.md, what the events mean in
  * <a href="https://www.mongodb.com/docs/manual/reference/change-events/">the manual's page on change events</a>.
@@ -35,8 +35,9 @@ import picocli.CommandLine.*;
         footer = "Exit codes: 0 all as recorded, 1 something differs or the server failed, 2 wrong usage.")
 class replay implements Callable<Integer> {
 
-    @Option(names = "--uri", required = true, paramLabel = "URI",
-            description = "The server, a replica set: mongodb://... or mongodb+srv://...")
+    @Option(names = "--uri", defaultValue = "${env:MONGODB_ATLAS_URL}", paramLabel = "URI",
+            description = "The server, a replica set: mongodb://... or mongodb+srv://... Default: MONGODB_ATLAS_URL of "
+                    + "the environment, where a password shows in no list of processes.")
     String uri;
 
     @Option(names = "--differences", paramLabel = "FILE",
@@ -409,6 +410,9 @@ class replay implements Callable<Integer> {
 
     /** Fails in seconds where the driver would wait half a minute; the URI's own options count more. */
     MongoClientSettings settings() {
+        if (uri == null) {
+            throw usage("which server? Say it with --uri or MONGODB_ATLAS_URL");
+        }
         try {
             return MongoClientSettings.builder()
                     .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))

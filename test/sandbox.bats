@@ -71,7 +71,7 @@ start_sandbox() { # OPTION…
 }
 
 @test "pre- and post-images and faults on demand are as documented" {
-  run --separate-stderr script replay --uri "$TEST_MONGODB_URI" "$ROOT"/test/scenarios/{pre-images,fail-command}.json
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay "$ROOT"/test/scenarios/{pre-images,fail-command}.json
   assert_status 0
 }
 

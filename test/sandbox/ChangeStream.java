@@ -73,7 +73,11 @@ final class ChangeStream {
 
     private static String option(Document options, String name, List<String> allowed) {
         Object value = options.getOrDefault(name, allowed.get(0));
-        if (!(value instanceof String text) || !allowed.contains(text)) {
+        if (!(value instanceof String text)) {
+            throw new MongoServerError(14, "TypeMismatch",
+                "BSON field '$changeStream." + name + "' is the wrong type, expected type 'string'");
+        }
+        if (!allowed.contains(text)) {
             throw new MongoServerError(40575, "Location40575",
                 "unrecognized value for the '" + name + "' option to the $changeStream stage: " + value);
         }

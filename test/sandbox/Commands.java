@@ -137,7 +137,9 @@ final class Commands {
 
     private byte[] open(Connection connection, String database, Document command) throws InterruptedException {
         List<?> stages = (List<?>) command.get("pipeline");
-        Document options = (Document) ((Document) stages.get(0)).get("$changeStream");
+        if (!(((Document) stages.get(0)).get("$changeStream") instanceof Document options)) {
+            throw new MongoServerError(50808, "Location50808", "$changeStream stage expects a document as argument");
+        }
         if (standalone) {
             throw new MongoServerError(40573, "Location40573", "The $changeStream stage is only supported on replica sets");
         }

@@ -6,6 +6,7 @@ import de.bwaldvogel.mongo.oplog.NoopOplog;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -21,6 +22,8 @@ final class Pipeline {
         "$currentOp", "$densify", "$documents", "$facet", "$fill", "$geoNear", "$graphLookup", "$group", "$indexStats",
         "$limit", "$listLocalSessions", "$listSessions", "$lookup", "$merge", "$out", "$planCacheStats", "$sample",
         "$search", "$setWindowFields", "$skip", "$sort", "$sortByCount", "$unionWith", "$unwind");
+
+    private static final Object PRUNED = new Object();
 
     private final List<UnaryOperator<Document>> stages;
 
@@ -59,6 +62,9 @@ final class Pipeline {
         if (!ALLOWED.contains(name)) {
             throw new MongoServerError(40324, "Location40324", "Unrecognized pipeline stage name: '" + name + "'");
         }
+        if (name.equals("$redact")) {
+            return event -> redact(event, stage.get(name));
+        }
         // Stages change documents in place, and other streams share this event's parts.
         return event -> transform(stage, name, event.cloneDeeply());
     }
@@ -67,6 +73,39 @@ final class Pipeline {
         Document known = known(new Document(name, Expressions.resolve(stage.get(name), event)));
         return Aggregation.fromPipeline(List.of(known), null, null, null, NoopOplog.get())
             .runStagesAsStream(Stream.of(event)).findFirst().orElse(null);
+    }
+
+    /** Keeps, prunes or descends into a document, and so into those within it; null when it is pruned. */
+    private static Document redact(Document document, Object expression) {
+        Object decision = Expressions.evaluate(expression, document);
+        if ("$$KEEP".equals(decision)) {
+            return document;
+        }
+        if ("$$PRUNE".equals(decision)) {
+            return null;
+        }
+        if (!"$$DESCEND".equals(decision)) {
+            throw new MongoServerError(17053, "Location17053",
+                "$redact's expression should not return anything aside from the variables $$KEEP, $$DESCEND, and $$PRUNE");
+        }
+        Document kept = new Document();
+        for (var field : document.entrySet()) {
+            Object value = field.getValue() instanceof List<?> list ? list.stream()
+                .map(element -> redactValue(element, expression)).filter(element -> element != PRUNED).collect(Collectors.toList())
+                : redactValue(field.getValue(), expression);
+            if (value != PRUNED) {
+                kept.put(field.getKey(), value);
+            }
+        }
+        return kept;
+    }
+
+    private static Object redactValue(Object value, Object expression) {
+        if (!(value instanceof Document document)) {
+            return value;
+        }
+        Document kept = redact(document, expression);
+        return kept == null ? PRUNED : kept;
     }
 
     /** The stage under the name that the library knows it by. */

@@ -89,6 +89,9 @@ final class Reads {
             Query.validate(query);
             return documents.filter(document -> Query.matches(document, query));
         }
+        if (stage.containsKey("$changeStream")) {
+            throw new MongoServerError(40602, "Location40602", "$changeStream is only valid as the first stage in a pipeline.");
+        }
         return Aggregation.fromPipeline(List.of(Pipeline.known(stage)), storage::resolveDatabase,
             storage.resolveDatabase(database), collection, NoopOplog.get()).runStagesAsStream(documents);
     }

@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# Clients that nobody here wrote do the five operations and resume. (The Java driver does so in all the other tests.)
+
+load helpers
+
+mongosh=2.12.0
+driver=7.9.0
+
+setup_file() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/change-stream-demo work
+  export CLIENTS=$cache/clients-$mongosh-$driver/node_modules
+  if [ ! -d "$CLIENTS" ]; then
+    mkdir -p "$cache" && work=$(mktemp -d "$cache/clients.XXXXXX") || return
+    npm install --prefix "$work" --loglevel error --no-save --no-audit --no-fund --ignore-scripts \
+      "mongosh@$mongosh" "mongodb@$driver" >&2 3>&- || return
+    mv "$work" "${CLIENTS%/*}"
+  fi
+  # An old PyMongo on purpose, which knows no wire version above 9: Debian's.
+  if ! python -c 'import pymongo'; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy python3-pymongo; } >&2 3>&- || {
+      echo "PyMongo could not be installed: install python3-pymongo" >&2
+      return 1
+    }
+  fi
+}
+
+python() { "$([ -x /usr/bin/python3 ] && echo /usr/bin/python3 || echo python3)" "$@"; }
+
+setup() {
+  common_setup
+  export MONGODB_ATLAS_URL=$TEST_MONGODB_URI DATABASE=$database
+}
+
+@test "mongosh: five operations, watch, resume, and the README's spot check" {
+  run --separate-stderr "$CLIENTS/.bin/mongosh" "$TEST_MONGODB_URI" --quiet --norc --file "$ROOT/test/clients/mongosh.js"
+  assert_status 0
+  assert_line 'events: insert insert update replace replace delete'
+  assert_line 'deposit: {"accounts.1.balance":95}'
+  assert_line 'resumed: replace delete'
+  assert_line 'spot check: [{"resumeCounter":1}]'
+  assert_line 'counts: 2 2 2 2'
+  assert_line "names: [ 'accounts' ] true"
+  assert_match '^server: true 1 '
+  assert_line 'batches: 392 290'
+  assert_line 'nonsense: 59 CommandNotFound'
+  assert_line 'dropped: true 1'
+}
+
+@test "PyMongo: five operations, bulk write, watch, resume_after, session" {
+  run --separate-stderr python "$ROOT/test/clients/pymongo_client.py"
+  assert_status 0
+  assert_line "events: insert insert update replace delete insert"
+  assert_line "set: {'n': 2}"
+  assert_line "bulk: 1 2 2 1 {4: 3}"
+  assert_line "resumed: replace delete insert"
+  assert_line "session: [2, 5]"
+  assert_line "nonsense: 59"
+  assert_line "hello: 1.0"
+  # A server has transactions; the sandbox says that it has none.
+  [ -z "${TEST_SANDBOX:-}" ] || assert_line "transaction: 20"
+}
+
+@test "the Node.js driver: five operations, watch with the change event, resumeAfter" {
+  NODE_MODULES=$CLIENTS run --separate-stderr node "$ROOT/test/clients/node.mjs"
+  assert_status 0
+  assert_line 'events: insert update replace delete insert insert'
+  assert_line 'set: {"n":2}'
+  assert_line 'resumed: replace delete'
+  assert_line 'found: 3 2'
+  assert_line 'nonsense: 59'
+}

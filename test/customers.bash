@@ -1,0 +1,45 @@
+# Customers for the tests of the writers, and what these print: `load customers` beside `load helpers`.
+
+# shellcheck shell=bash disable=SC2034,SC2154
+
+# customer ann 950 20              one with 950 in the checking account and 20 in savings
+customer() { # ID CHECKING SAVINGS
+  echo "{\"_id\": \"$1\", \"firstName\": \"$1\", \"lastName\": \"Doe\", \"accounts\":" \
+    "[{\"type\": \"savings\", \"balance\": $3}, {\"type\": \"checking\", \"balance\": $2}]}"
+}
+
+# Documents that no script may stumble over: the sample of reset, and what somebody made by hand.
+odd_documents=(
+  '{"_id": "sample", "firstName": "My First Name", "lastName": "My Last Name"}'
+  '{"_id": "empty", "accounts": []}'
+  '{"_id": "text", "accounts": "none"}'
+  '{"_id": "null", "accounts": null}'
+  '{"_id": "bare", "accounts": [{"type": "checking"}]}'
+  '{"_id": "words", "accounts": [{"type": "checking", "balance": "much"}]}'
+)
+
+# Who has two accounts, and how much in each: `ann 20 950`, a line for each.
+balances() {
+  documents '{"accounts": {"$size": 2}}' '{"accounts.balance": 1}' |
+    sed -E 's/^\{"_id": "(.*)", "accounts": \[\{"balance": (.*)\}, \{"balance": (.*)\}\]\}$/\1 \2 \3/'
+}
+
+# meanwhile update COMMAND…        runs commands on the database while a script that was started stands still
+meanwhile() { # LABEL COMMAND…
+  signal "$1" STOP
+  mongo "${@:2}" || return
+  signal "$1" CONT
+}
+
+# What a writer has printed about its customers, between the banner and the totals.
+about_customers() {
+  sed -n '/^Found/,/^=/{/^=/!p;}' <<<"$output"
+}
+
+# assert_transcript <<'TEXT'       the whole of stdout, with what is another in each run masked, and an empty stderr
+assert_transcript() {
+  assert_equal "$(sed -E -e 's,^(MongoDB Atlas DB URL: ).*,\1URI,' -e "s/^(Database: )$database\$/\1DATABASE/" \
+    -e 's/: [0-9a-f]{24}$/: ID/' -e 's/^(Total Time Elapsed \(in seconds\): )[0-9]+\.[0-9]{2}$/\1TIME/' <<<"$output")" \
+    "$(cat)"
+  assert_equal "$stderr" ''
+}

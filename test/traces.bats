@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# What the server answers is held against what a real MongoDB answered: traces/README.md says how that is written down.
+
+load helpers
+
+setup_file() {
+  export BATS_NO_PARALLELIZE_WITHIN_FILE=true # every replay uses the same two databases
+}
+
+# One JVM plays any number of traces, so each test calls it as seldom as it can.
+replay() { # [OPTION…] TRACE…
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI script replay "$@"
+}
+
+# A copy of a trace in which one step is another. A trace has one step a line, the first in its third line.
+alter() { # NAME TRACE STEP SED-COMMAND
+  local original=$ROOT/test/traces/$2.json
+  sed "$(($3 + 2))$4" "$original" >"$WORK/$1.json"
+  ! cmp -s "$original" "$WORK/$1.json" || fail "nothing was altered for $1"
+}
+
+fails_in_step() { # NAME STEP DIFFERENCE: the last replay names that step of that trace, and no other
+  local report
+  report=$(awk -v trace="$1.json" '/^(ok|FAILED) /{inside = $2 == trace} inside' <<<"$output")
+  [[ $report == "FAILED  $1.json"*"  step $2: "*"differs:  $3"* ]] && [ "$(grep -c '^  step ' <<<"$report")" = 1 ] ||
+    fail "$1 was to fail in step $2 only: $3"$'\n'"$report"
+}
+
+@test "the server answers all recorded scenarios as the real MongoDB did" {
+  run --separate-stderr replay "$ROOT"/test/traces/*.json
+  assert_status 0
+  assert_line "12 traces, 233 steps, 0 failed, 0 known differences"
+}
+
+@test "the player goes red at whatever is not as recorded, and names the step" {
+  alter field      01-five-operations 5 's/"firstName": "Ann"/"firstName": "Eve"/'
+  alter new-field  01-five-operations 5 's/, "documentKey": {"_id": 1}//'
+  alter dotted     02-update-kinds    6 's/"a.b": 2, "a.c": 3/"a": {"b": 2, "c": 3}/'
+  alter no-event   01-five-operations 5 's/"events": \[\(.*\)\], "open"/"events": [\1, \1], "open"/'
+  alter new-event  01-five-operations 5 's/"events": \[.*\], "open"/"events": [], "open"/'
+  alter order      06-resume         11 's/"n": 1\(.*\)"n": 2/"n": 2\1"n": 1/'
+  alter token      01-five-operations 5 's/<token>/<other>/'
+  alter code       10-refusals        2 's/"code": 9,/"code": 10,/'
+  alter label      10-refusals       16 's/NonResumable/Resumable/'
+  alter no-error   10-refusals        2 's/"expect": .*/"expect": {"pbrt": true, "open": true}},/'
+  alter new-error  10-refusals       14 's/"expect": .*/"expect": {"error": {"code": 20}}},/'
+  alter closed     01-five-operations 2 's/"open": true}/"open": false}/'
+  alter still-open 07-drop-invalidates 11 's/"open": false/"open": true/'
+  alter reply      01-five-operations 4 's/"expect": {"n": 1}/"expect": {"n": "1"}/'
+  alter unnamed    01-five-operations 7 's/, "nModified": 1//'
+  run --separate-stderr replay "$WORK"/*.json
+  assert_status 1
+  fails_in_step field       5 "events.0.fullDocument.firstName has another value"
+  fails_in_step new-field   5 "events.0.documentKey is not expected"
+  fails_in_step dotted      6 "events.0.updateDescription.updatedFields.a is missing"
+  fails_in_step no-event    5 "events.1 is missing"
+  fails_in_step new-event   5 "events.0 is not expected"
+  fails_in_step order      11 "events.0.fullDocument.n has another value"
+  fails_in_step token       5 "events.0._id has another value"
+  fails_in_step code        2 "error.code has another value"
+  fails_in_step label      16 "error.labels.0 is missing"
+  fails_in_step no-error    2 "pbrt is missing"
+  fails_in_step new-error  14 "error is missing"
+  fails_in_step closed      2 "open has another value"
+  fails_in_step still-open 11 "open has another value"
+  fails_in_step reply       4 "n has another value"
+  fails_in_step unnamed     7 "nModified is not expected"
+  assert_match '^15 traces, [0-9]+ steps, 15 failed, 0 known differences$'
+}
+
+@test "the player looks past what is no difference: field order, 1 or 1.0, and what newer servers add" {
+  alter fields 01-five-operations 5 's/{"db": "trace", "coll": "accounts"}/{"coll": "accounts", "db": "trace"}/'
+  alter number 01-five-operations 4 's/"expect": {"n": 1}/"expect": {"n": 1.0}/'
+  alter array  02-update-kinds    4 's/"removedFields"/"truncatedArrays": [], "removedFields"/'
+  alter time   01-five-operations 5 's/"clusterTime"/"wallTime": 5, "clusterTime"/'
+  run --separate-stderr replay "$WORK"/*.json
+  assert_status 0
+}
+
+@test "a listed difference is counted, and one that is none any more fails" {
+  alter differs 01-five-operations 5 's/"Ann"/"Eve"/'
+  printf '%s\n' '# a comment' '' 'differs.json 5 a reason to read' >list
+  run --separate-stderr replay --differences list differs.json
+  assert_status 0
+  assert_line '  known difference in step 5: a reason to read'
+  assert_line '1 traces, 15 steps, 0 failed, 1 known differences'
+
+  echo 'differs.json 4 an old reason' >>list
+  run --separate-stderr replay --differences list differs.json
+  assert_status 1
+  assert_line '  listed as a known difference, but does not differ: differs.json 4 an old reason'
+  assert_line '1 traces, 15 steps, 1 failed, 1 known differences'
+
+  echo 'differs.json 4' >list
+  run --separate-stderr replay --differences list differs.json
+  assert_status 2
+  assert_line "replay: list: not of the form 'trace-file step-number reason': differs.json 4" "$stderr"
+}
+
+@test "the player never shows a password" {
+  local trace=$ROOT/test/traces/09-nothing-there-yet.json
+  run --separate-stderr script replay --uri 'mongodb://ann:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=200' "$trace"
+  assert_status 1
+  assert_match '^replay: .*127\.0\.0\.1:1' "$stderr"
+  refute_match s3c "$output$stderr"
+
+  run --separate-stderr script replay --uri mongodb://ann:s3c@s3cret:x/ "$trace"
+  assert_status 2
+  assert_match '^replay: --uri is no MongoDB connection string' "$stderr"
+  refute_match s3c "$output$stderr"
+
+  run --separate-stderr replay mongodb://ann:s3cret@127.0.0.1/ # where the name of a trace should be
+  assert_status 2
+  assert_match '^replay: ' "$stderr"
+  refute_match s3c "$output$stderr"
+}
+
+# The last one, as a failure here can leave a database behind.
+@test "the player refuses to drop a database that it did not make, unless --force" {
+  local trace=$ROOT/test/traces/09-nothing-there-yet.json
+  replay "$trace" # goes no further if there is such a database already, on a server of somebody's own
+  database=other
+  insert_documents '{"_id": "precious"}'
+
+  run --separate-stderr replay "$trace"
+  assert_status 2
+  assert_match "^replay: the server has a database 'other' already" "$stderr"
+  assert_equal "$(count)" 1
+
+  replay --force "$trace"
+  assert_equal "$(count)" 0
+}

@@ -1,0 +1,74 @@
+# update: deposits.
+
+load helpers
+load customers
+
+@test "update deposits \$100 into each checking account under \$1000, and nowhere else" {
+  insert_documents "$(customer ann 999 5000)" "$(customer bob 1000 10)" "$(customer cyd -50 10)" "${odd_documents[@]}" \
+    '{"_id": "dan", "accounts": [{"type": "checking", "balance": 950}, {"type": "savings", "balance": 20}]}' \
+    "$(customer eve 99.5 5)"
+  mongo "{\"insert\": \"other\", \"documents\": [$(customer fay 1 1)]}"
+  run --separate-stderr script update --delay 0
+  assert_status 0
+  assert_transcript <<-'TEXT'
+	MongoDB Atlas DB URL: URI
+	Database: DATABASE
+	Collection: accounts
+	============================================================
+	Update Bank Account Data
+	============================================================
+	Found Checking Account with under $1000.
+	Successful update with matched: 1 and modified count: 1
+	Added $100 to customer acct with _id: ann
+	Found Checking Account with under $1000.
+	Successful update with matched: 1 and modified count: 1
+	Added $100 to customer acct with _id: cyd
+	Found Checking Account with under $1000.
+	Successful update with matched: 1 and modified count: 1
+	Added $100 to customer acct with _id: dan
+	Found Checking Account with under $1000.
+	Successful update with matched: 1 and modified count: 1
+	Added $100 to customer acct with _id: eve
+	============================================================
+	Customers updated: 4
+	Total Time Elapsed (in seconds): TIME
+	============================================================
+	TEXT
+  # savings and checking, but for dan; a balance stays an int, or a double
+  assert_equal "$(balances)" "$(printf '%s\n' 'ann 5000 1099' 'bob 10 1000' 'cyd 10 50' 'dan 1050 20' 'eve 5 199.5')"
+  assert_equal "$(count '{"accounts.balance": {"$type": "int"}}')" 5
+}
+
+@test "--account, --below, --deposit and --limit choose who gets how much" {
+  insert_documents "$(customer ann 10 500)" "$(customer bob 10 499)" "$(customer cyd 600 499.5)" "$(customer dan 10 1)"
+  run --separate-stderr script update --account savings --below 500 --deposit 25 --limit 2 --delay 0
+  assert_status 0
+  assert_equal "$(grep -E '^(Found|Added)' <<<"$output")" "$(printf '%s\n' \
+    'Found Savings Account with under $500.' 'Added $25 to customer acct with _id: bob' \
+    'Found Savings Account with under $500.' 'Added $25 to customer acct with _id: cyd')"
+  assert_line 'Customers updated: 2'
+  assert_equal "$(balances)" "$(printf '%s\n' 'ann 500 10' 'bob 524 10' 'cyd 524.5 600' 'dan 1 10')"
+
+  run --separate-stderr script update --deposit 0.5 --below 10.5 --delay 0
+  assert_status 0
+  assert_line 'Found Checking Account with under $10.5.'
+  assert_line 'Added $0.5 to customer acct with _id: dan'
+  assert_equal "$(balances)" "$(printf '%s\n' 'ann 500 10.5' 'bob 524 10.5' 'cyd 524.5 600' 'dan 1 10.5')"
+}
+
+@test "an account that somebody else has changed is not overwritten, and update says so" {
+  insert_documents "$(customer ann 10 10)" "$(customer bob 10 10)"
+  start update --delay 4
+  wait_for update.out '^Added'
+  meanwhile update '{"update": "accounts", "updates": [{"q": {"_id": "bob"}, "u": {"$set": {"accounts.1.balance": 1000}}}]}'
+  wait_exit update
+  assert_status 0
+  assert_equal "$(about_customers)" "$(printf '%s\n' \
+    'Found Checking Account with under $1000.' \
+    'Successful update with matched: 1 and modified count: 1' \
+    'Added $100 to customer acct with _id: ann' \
+    'Found Checking Account with under $1000.' \
+    'No update, matched: 0. Somebody changed this account since it was found.')"
+  assert_line 'Customers updated: 1'
+  assert_equal "$(balances)" $'ann 10 110\nbob 10 1000'
+}
