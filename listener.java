@@ -10,7 +10,10 @@ import com.mongodb.ConnectionString;
 import com.mongodb.MongoClientSettings;
 import com.mongodb.MongoCommandException;
 import com.mongodb.MongoConfigurationException;
+import com.mongodb.MongoConnectionPoolClearedException;
+import com.mongodb.MongoCursorNotFoundException;
 import com.mongodb.MongoException;
+import com.mongodb.MongoNodeIsRecoveringException;
 import com.mongodb.MongoNotPrimaryException;
 import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoSocketException;
@@ -114,6 +117,7 @@ class listener implements Callable<Integer> {
             List<Watch> streams = List.of(new Inserts(), new Updates(), new Deletes(), new Replaces(), new Resumes());
             for (Watch stream : streams) {
                 stream.cursor = stream.changes().cursor();  // from here on the stream misses nothing
+                stream.token = stream.cursor.getResumeToken();
                 System.out.println(stream.title + " listener thread started.\n==" + stream.filter);
                 stream.start();
             }
@@ -268,6 +272,7 @@ class listener implements Callable<Integer> {
         final FullDocument fullDocument;
         final Bson wanted;
         MongoChangeStreamCursor<ChangeStreamDocument<Document>> cursor;
+        BsonDocument token;
         long seen;
 
         Watch(String title, String filter, FullDocument fullDocument, Bson wanted) {
@@ -298,25 +303,12 @@ class listener implements Callable<Integer> {
         public void run() {
             try {
                 while (pause(0)) {
-                    ChangeStreamDocument<Document> event = cursor.tryNext();  // null if none came within maxAwaitTime
-                    if (event == null && cursor.getServerCursor() == null)
-                        throw new MongoException("the server closed the " + title + " stream without a reason");
-                    if (event == null) continue;
-                    if (event.getOperationType() == OperationType.INVALIDATE) {
-                        System.out.println(title + " stream: collection " + collection + " was dropped or renamed. Going on after that.");
-                        cursor.close();
-                        cursor = changes().startAfter(event.getResumeToken()).cursor();
-                        startOver();
-                        continue;
-                    }
-                    seen++;
                     try {
-                        System.out.println(show(event) + "\n");
-                    } catch (RuntimeException e) {
-                        System.err.println("listener: the " + title + " stream cannot show event " + text(event.getResumeToken())
-                                + " (" + e + "), and goes on");
+                        read();
+                    } catch (MongoException e) {
+                        if (!passes(e)) throw e;
+                        waitForMongoDB(e);
                     }
-                    shown(event);
                 }
             } catch (Exception | Error e) {  // one stream that is lost ends them all: nobody shall believe that it still listens
                 failure.compareAndSet(null, e instanceof Exception exception ? exception : new IllegalStateException(e));
@@ -325,6 +317,54 @@ class listener implements Callable<Integer> {
                 cursor.close();
             }
         }
+
+        /** Shows the next event, if one comes within maxAwaitTime. */
+        void read() throws InterruptedException {
+            ChangeStreamDocument<Document> event = cursor.tryNext();
+            if (event == null && cursor.getServerCursor() == null)
+                throw new MongoException("the server closed the " + title + " stream without a reason");
+            token = cursor.getResumeToken();  // moves on without an event, too: a token that never moves gets too old
+            if (event == null) return;
+            if (event.getOperationType() == OperationType.INVALIDATE) {
+                System.out.println(title + " stream: collection " + collection + " was dropped or renamed, going on after that.");
+                cursor.close();
+                startOver();
+                token = event.getResumeToken();
+                cursor = changes().startAfter(token).cursor();
+                return;
+            }
+            seen++;
+            try {
+                System.out.println(show(event) + "\n");
+            } catch (RuntimeException e) {
+                System.err.println("listener: " + title + " stream: an event cannot be shown, _id " + text(event.getResumeToken()) + ": " + e);
+            }
+            shown(event);
+        }
+
+        /** The driver resumes a stream by itself, once. If MongoDB is away for longer, we go on asking, from the same token. */
+        void waitForMongoDB(MongoException reason) throws InterruptedException {
+            long since = System.nanoTime();
+            cursor.close();
+            for (double wait = 0.2; pause(wait); wait = Math.min(10, wait * 2)) {
+                try {
+                    cursor = changes().startAfter(token).cursor();
+                    System.out.printf(Locale.ROOT, "%s stream: MongoDB is back, going on with the resume token.%n", title);
+                    return;
+                } catch (MongoException e) {
+                    if (!passes(e)) throw e;
+                    System.out.printf(Locale.ROOT, "%s stream: waiting for MongoDB since %.0f s (%s)%n", title,
+                            (System.nanoTime() - since) / 1e9, explain(reason));
+                }
+            }
+        }
+    }
+
+    /** A broken connection, a restarted server, a new primary: errors after which the same stream can be opened again. */
+    static boolean passes(MongoException e) {
+        return e instanceof MongoSocketException || e instanceof MongoTimeoutException || e instanceof MongoConnectionPoolClearedException
+                || e instanceof MongoNotPrimaryException || e instanceof MongoNodeIsRecoveringException
+                || e instanceof MongoCursorNotFoundException || e.hasErrorLabel("ResumableChangeStreamError");
     }
 
     static List<?> accounts(Document customer) {
@@ -467,7 +507,8 @@ class listener implements Callable<Integer> {
             return "MongoDB refused user or password - check them, and that each @ : / % in them is written %40 %3A %2F %25";
         if (e instanceof MongoNotPrimaryException)
             return "this server is not the primary - name its replica set in the URI, or rs.initiate() a new one in mongosh";
-        if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException)
+        if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException
+                || e instanceof MongoConnectionPoolClearedException)
             return "cannot reach MongoDB (" + message  // of the driver's long message the innermost cause, if it names one
                     .replaceAll("(?s).*(?:xception=|caused by )\\{?[\\w.]*?(\\w+: [^{}]*?)(?:}|, servers).*", "$1")
                     .replaceAll("(?s)\\. Client view.*", "")

@@ -10,6 +10,7 @@ import com.mongodb.ConnectionString;
 import com.mongodb.MongoClientSettings;
 import com.mongodb.MongoCommandException;
 import com.mongodb.MongoConfigurationException;
+import com.mongodb.MongoConnectionPoolClearedException;
 import com.mongodb.MongoException;
 import com.mongodb.MongoNotPrimaryException;
 import com.mongodb.MongoSecurityException;
@@ -207,7 +208,8 @@ class replace implements Callable<Integer> {
             return "MongoDB refused user or password - check them, and that each @ : / % in them is written %40 %3A %2F %25";
         if (e instanceof MongoNotPrimaryException)
             return "this server is not the primary - name its replica set in the URI, or rs.initiate() a new one in mongosh";
-        if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException)
+        if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException
+                || e instanceof MongoConnectionPoolClearedException)
             return "cannot reach MongoDB (" + message  // of the driver's long message the innermost cause, if it names one
                     .replaceAll("(?s).*(?:xception=|caused by )\\{?[\\w.]*?(\\w+: [^{}]*?)(?:}|, servers).*", "$1")
                     .replaceAll("(?s)\\. Client view.*", "")

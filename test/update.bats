@@ -36,7 +36,7 @@ load customers
 	TEXT
   # savings and checking, but for dan; a balance stays an int, or a double
   assert_equal "$(balances)" "$(printf '%s\n' 'ann 5000 1099' 'bob 10 1000' 'cyd 10 50' 'dan 1050 20' 'eve 5 199.5')"
-  assert_equal "$(count '{"accounts.balance": {"$type": "int"}}')" 5
+  assert_equal "$(count '{"accounts": {"$elemMatch": {"type": "checking", "balance": {"$type": "int"}}}}')" 4
 }
 
 @test "--account, --below, --deposit and --limit choose who gets how much" {

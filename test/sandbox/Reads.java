@@ -5,6 +5,8 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.NoopOplog;
 
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -88,6 +90,12 @@ final class Reads {
         if (stage.get("$match") instanceof Document query) {
             Query.validate(query);
             return documents.filter(document -> Query.matches(document, query));
+        }
+        if (stage.get("$sample") instanceof Document sample && sample.get("size") instanceof Integer size && size >= 0) {
+            // The library sorts by a comparator that contradicts itself, which some sorts refuse.
+            List<Document> shuffled = new ArrayList<>(documents.toList());
+            Collections.shuffle(shuffled);
+            return shuffled.stream().limit(size);
         }
         if (stage.containsKey("$changeStream")) {
             throw new MongoServerError(40602, "Location40602", "$changeStream is only valid as the first stage in a pipeline.");
