@@ -11,6 +11,14 @@ listen() { # [OPTION…]
   wait_for listener.out '^(Insert|Update|Delete|Replace|Resume) listener thread started\.$' 5
 }
 
+# Starts it for nothing: it has to end by itself, with this exit code and one line.
+fails() { # CODE [OPTION…]
+  start listener "${@:2}"
+  wait_exit listener
+  assert_status "$1"
+  assert_one_line "$stderr"
+}
+
 # Ends it as a user does, and takes what it has printed as the output.
 ctrl_c() {
   signal listener INT
@@ -517,15 +525,23 @@ Customer _id: 2'
   assert_equal "$(grep -c 'stream: collection accounts was dropped' listener.out)" 10
 }
 
-@test "no stream is called started whose cursor could not be opened" {
+@test "a stream that cannot be opened is not called started, and one that is lost ends the listener, not in silence" {
   own_sandbox
-  database=admin mongo '{"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": {"failCommands": ["aggregate"], "errorCode": 11601}}'
-  run --separate-stderr script listener
-  assert_status 1
-  assert_one_line "$stderr"
+  fail_once() { # COMMAND: with an error after which the driver does not try again
+    database=admin mongo '{"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": {"failCommands": ["'"$1"'"], "errorCode": 11601}}'
+  }
+  fail_once aggregate
+  fails 1
   assert_match '^listener: ' "$stderr"
   assert_line 'Starting Change Stream Listener.'
   refute_match 'thread started'
+
+  listen
+  fail_once getMore
+  wait_exit listener
+  assert_status 1
+  assert_one_line "$stderr"
+  assert_match '^listener: ' "$stderr"
 }
 
 @test "a connection that breaks costs no event, and a server that stays away is waited for" {
@@ -553,9 +569,7 @@ Customer _id: 2'
 
 @test "a standalone server is refused in one line that says how to get a replica set" {
   own_sandbox --standalone
-  run --separate-stderr script listener
-  assert_status 1
-  assert_one_line "$stderr"
+  fails 1
   assert_match '^listener: .*replica set.*--replSet.*rs\.initiate' "$stderr"
   refute_match 'thread started'
 }
@@ -563,9 +577,7 @@ Customer _id: 2'
 @test "a failure that cannot be simulated is refused" {
   for wrong in '--fail-after -1' '--fail-after x' '--fail-for -1'; do
     # shellcheck disable=SC2086 # two words
-    run --separate-stderr script listener $wrong
-    assert_status 2
-    assert_one_line "$stderr"
+    fails 2 $wrong
     assert_match "^listener: .*${wrong% *}" "$stderr"
   done
 }

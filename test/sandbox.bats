@@ -70,8 +70,8 @@ start_sandbox() { # OPTION…
   assert_status 0
 }
 
-@test "pre- and post-images and faults on demand are as documented" {
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay "$ROOT"/test/scenarios/{pre-images,fail-command}.json
+@test "pre- and post-images, stages, refusals and faults on demand are as the manual has them" {
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay "$ROOT"/test/scenarios/{pre-images,fail-command,by-the-manual}.json
   assert_status 0
 }
 

@@ -18,9 +18,14 @@ print("events:", events.map(event => event.operationType).join(" "));
 print("deposit:", JSON.stringify(events[2].updateDescription.updatedFields));
 stream.close();
 
+// Only the sandbox and servers for tests know this command.
+if (process.env.TEST_SANDBOX) {
+  db.adminCommand({configureFailPoint: "failCommand", mode: {times: 2}, data: {failCommands: ["getMore"], errorCode: 189}})
+}
 const resumed = db.accounts.watch([{$match: {operationType: {$in: ["replace", "delete"]}}}], {resumeAfter: events[3]._id});
 print("resumed:", resumed.next().operationType, resumed.next().operationType);
 resumed.close();
+if (process.env.TEST_SANDBOX) db.adminCommand({configureFailPoint: "failCommand", mode: "off"});
 
 print("spot check:", JSON.stringify(db.accounts.find({resumeCounter: {$gt: 0}}, {_id: 0, resumeCounter: 1}).sort({resumeCounter: 1}).toArray()));
 print("counts:", db.accounts.countDocuments({}), db.accounts.estimatedDocumentCount(), db.accounts.stats().count, db.stats().objects);

@@ -6,6 +6,7 @@ import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -199,7 +200,7 @@ final class Query {
             } else if (entry.getKey().equals(arrayPath) || entry.getKey().startsWith(arrayPath + ".")) {
                 for (int i = 0; i < array.size() && found == null; i++) {
                     Document alone = new Document();
-                    Utils.changeSubdocumentValue(alone, arrayPath, List.of(array.get(i)));
+                    Utils.changeSubdocumentValue(alone, arrayPath, Collections.singletonList(array.get(i)));
                     found = matches(alone, entry.getKey(), entry.getValue()) ? i : null;
                 }
             }
