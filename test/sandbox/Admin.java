@@ -35,7 +35,7 @@ final class Admin {
     Document run(Connection connection, String database, String name, Document command) {
         return switch (name) {
             case "hello", "isMaster", "ismaster" -> hello(connection, name);
-            case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions", "logApplicationUsage" -> ok();
+            case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions" -> ok();
             case "startSession" -> new Document("id", new Document("id", UUID.randomUUID()))
                 .append("timeoutMinutes", 30).append("ok", 1.0);
             case "buildInfo", "buildinfo" -> new Document("version", VERSION).append("versionArray", List.of(6, 0, 0, 0))
@@ -133,7 +133,8 @@ final class Admin {
         Document self = new Document("_id", 0).append("name", connection.address).append("health", 1.0)
             .append("state", 1).append("stateStr", "PRIMARY").append("optime", opTime()).append("self", true);
         return new Document("set", SET_NAME).append("date", Instant.now()).append("myState", 1).append("term", 1L)
-            .append("syncSourceHost", "").append("syncSourceId", -1).append("heartbeatIntervalMillis", 2000L).append("majorityVoteCount", 1).append("writeMajorityCount", 1)
+            .append("syncSourceHost", "").append("syncSourceId", -1).append("heartbeatIntervalMillis", 2000L)
+            .append("majorityVoteCount", 1).append("writeMajorityCount", 1)
             .append("votingMembersCount", 1).append("writableVotingMembersCount", 1)
             .append("members", List.of(self)).append("ok", 1.0);
     }

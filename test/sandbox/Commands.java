@@ -210,7 +210,8 @@ final class Commands {
         Document status = storage.getServerStatus().append("version", Admin.VERSION);
         Document cursors = (Document) ((Document) ((Document) status.get("metrics")).get("cursor")).get("open");
         cursors.put("total", (Long) cursors.get("total") + streams.size());
-        return status.append("connections", new Document("current", connections.get()).append("threaded", Thread.activeCount()));
+        return status.append("connections",
+            new Document("current", connections.get()).append("threaded", Thread.activeCount()));
     }
 
     private Document killCursors(Connection connection, String database, Document command) {
@@ -240,7 +241,8 @@ final class Commands {
     }
 
     private Document decorate(Document reply) {
-        return standalone ? reply : reply.append("$clusterTime", admin.clusterTime()).append("operationTime", log.clusterTime());
+        return standalone ? reply
+            : reply.append("$clusterTime", admin.clusterTime()).append("operationTime", log.clusterTime());
     }
 
     private byte[] error(MongoServerException error, String command, boolean retryable) {

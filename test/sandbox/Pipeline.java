@@ -91,7 +91,8 @@ final class Pipeline {
         Document kept = new Document();
         for (var field : document.entrySet()) {
             Object value = field.getValue() instanceof List<?> list ? list.stream()
-                .map(element -> redactValue(element, expression)).filter(element -> element != PRUNED).collect(Collectors.toList())
+                .map(element -> redactValue(element, expression)).filter(element -> element != PRUNED)
+                .collect(Collectors.toList())
                 : redactValue(field.getValue(), expression);
             if (value != PRUNED) {
                 kept.put(field.getKey(), value);

@@ -1,25 +1,13 @@
 import de.bwaldvogel.mongo.MongoCollection;
-import de.bwaldvogel.mongo.backend.ArrayFilters;
 import de.bwaldvogel.mongo.backend.CollectionOptions;
-import de.bwaldvogel.mongo.backend.CursorRegistry;
-import de.bwaldvogel.mongo.backend.QueryResult;
-import de.bwaldvogel.mongo.backend.Utils;
-import de.bwaldvogel.mongo.backend.ValueComparator;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
-import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.exception.MongoServerError;
-import de.bwaldvogel.mongo.oplog.Oplog;
 
-import java.util.ArrayList;
 import java.util.List;
-import java.util.NavigableMap;
 import java.util.Set;
-import java.util.TreeMap;
-import java.util.stream.Stream;
 
-/** The library's in-memory databases, whose customers' collections write each change to the change log. */
+/** The library's in-memory databases, whose collections write each change to the change log. */
 final class Storage extends MemoryBackend {
 
     private final ChangeLog log;
@@ -59,143 +47,5 @@ final class Storage extends MemoryBackend {
     /** The collection, or null where there is none. */
     LoggedCollection collection(String database, String name) {
         return resolveDatabase(database).resolveCollection(name, false) instanceof LoggedCollection logged ? logged : null;
-    }
-}
-
-/** A collection in memory that logs what happens to it, finds by {@code _id} without a scan, and matches by {@link Query}. */
-final class LoggedCollection extends MemoryCollection {
-
-    private final ChangeLog log;
-    private final NavigableMap<Object, Integer> ids = new TreeMap<>(ValueComparator.ascWithoutListHandling());
-    private Document update = new Document();
-
-    /** Whether events keep the document before and after a change: {@code changeStreamPreAndPostImages}. */
-    boolean images;
-    /** The {@code _id} of the newest document. */
-    Object lastInserted;
-
-    LoggedCollection(MemoryDatabase database, String name, CollectionOptions options, CursorRegistry cursors, ChangeLog log) {
-        super(database, name, options, cursors);
-        this.log = log;
-    }
-
-    /** A copy of the document as it is now, or null. */
-    Document get(Object id) {
-        Integer position = ids.get(id);
-        return position == null ? null : getDocument(position).cloneDeeply();
-    }
-
-    /** The first of these documents, and a cursor for the others. */
-    QueryResult page(List<Document> documents, int size) {
-        return createQueryResult(documents, size);
-    }
-
-    @Override
-    protected Integer addDocumentInternal(Document document) {
-        Integer position = super.addDocumentInternal(document);
-        lastInserted = document.get("_id");
-        ids.put(lastInserted, position);
-        add("insert", lastInserted, new Document("fullDocument", document.cloneDeeply()), null, null);
-        return position;
-    }
-
-    @Override
-    protected void removeDocument(Integer position) {
-        Document document = getDocument(position);
-        super.removeDocument(position);
-        ids.remove(document.get("_id"));
-        add("delete", document.get("_id"), new Document(), document, null);
-    }
-
-    @Override
-    protected void handleUpdate(Integer position, Document before, Document document) {
-        Document after = document.cloneDeeply();
-        if (UpdateDescription.isReplacement(update)) {
-            add("replace", after.get("_id"), new Document("fullDocument", after), before, null);
-        } else {
-            add("update", after.get("_id"), new Document("updateDescription",
-                UpdateDescription.of(update, before, after)), before, after);
-        }
-    }
-
-    private void add(String type, Object id, Document body, Document before, Document after) {
-        log.add(type, getDatabaseName(), getCollectionName(), null, body.append("documentKey", new Document("_id", id)),
-            images ? before : null, images ? after : null);
-    }
-
-    @Override
-    protected boolean documentMatchesQuery(Document document, Document query) {
-        return Query.matches(document, query);
-    }
-
-    @Override
-    protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize, Document fields) {
-        Object id = idCondition(query);
-        Stream<Integer> positions = null;
-        if (id != null && !(id instanceof Document)) {
-            positions = Stream.ofNullable(ids.get(id));
-        } else if (orderBy != null && orderBy.equals(new Document("_id", 1))) {
-            Object from = id instanceof Document range ? range.getOrDefault("$gt", range.get("$gte")) : null;
-            positions = (from == null ? ids : ids.tailMap(from, true)).values().stream();
-        }
-        if (positions == null) {
-            return super.queryDocuments(query, orderBy, skip, limit, batchSize, fields);
-        }
-        return matchDocumentsFromStream(query, positions.map(this::getDocument), skip, limit, batchSize, null, fields);
-    }
-
-    /** The condition on {@code _id} that every match must meet, also within {@code $and}, or null. */
-    private static Object idCondition(Document query) {
-        Object id = query.get("_id");
-        if (id == null && query.get("$and") instanceof List<?> parts) {
-            for (Object part : parts) {
-                id = id == null ? idCondition((Document) part) : id;
-            }
-        }
-        return id;
-    }
-
-    /** Updates one found document after the other, the positional {@code $} written out for each. */
-    @Override
-    public synchronized Document updateDocuments(Document selector, Document change, ArrayFilters arrayFilters,
-                                                 boolean isMulti, boolean isUpsert, Oplog oplog) {
-        if (isMulti && UpdateDescription.isReplacement(change)) {
-            throw new MongoServerError(9, "FailedToParse", "multi update is not supported for replacement-style update");
-        }
-        int matched = 0;
-        int modified = 0;
-        for (Document found : find(selector, null, isMulti ? 0 : 1)) {
-            update = UpdateDescription.position(change, selector, found);
-            Document result = super.updateDocuments(new Document("_id", found.get("_id")), update, arrayFilters,
-                false, false, oplog);
-            matched += (Integer) result.get("n");
-            modified += (Integer) result.get("nModified");
-        }
-        if (matched == 0 && isUpsert) {
-            return super.updateDocuments(selector, change, arrayFilters, false, true, oplog);
-        }
-        return new Document("n", matched).append("nModified", modified);
-    }
-
-    @Override
-    public synchronized Document findAndModify(Document command) {
-        Document selector = (Document) command.getOrDefault("query", new Document());
-        Document single = command.clone();
-        single.remove("sort");
-        for (Document found : find(selector, (Document) command.get("sort"), 1)) {
-            single.put("query", new Document("_id", found.get("_id")));
-            single.put("upsert", false);
-            if (command.get("update") instanceof Document change) {
-                update = UpdateDescription.position(change, selector, found);
-                single.put("update", update);
-            }
-        }
-        return super.findAndModify(single);
-    }
-
-    private List<Document> find(Document selector, Document sort, int limit) {
-        List<Document> found = new ArrayList<>();
-        queryDocuments(selector, sort, 0, limit, 0, null).forEach(found::add);
-        return found;
     }
 }

@@ -66,7 +66,8 @@ final class Writes {
     private static String target(String database, Document command, String name) {
         String collection = (String) command.get(name);
         if (collection.isEmpty() || collection.contains("$") || collection.indexOf('\0') >= 0) {
-            throw new MongoServerError(73, "InvalidNamespace", "Invalid namespace specified '" + database + "." + collection + "'");
+            throw new MongoServerError(73, "InvalidNamespace",
+                "Invalid namespace specified '" + database + "." + collection + "'");
         }
         if (collection.startsWith("system.")) {
             throw new MongoServerError(73, "InvalidNamespace", "cannot write to '" + database + "." + collection + "'");
@@ -272,7 +273,8 @@ final class Writes {
             throw new MongoServerError(73, "InvalidNamespace", "Invalid namespace specified '" + command.get("to") + "'");
         }
         if (storage.collection(from[0], from[1]) == null) {
-            throw new MongoServerError(26, "NamespaceNotFound", "Source collection " + from[0] + "." + from[1] + " does not exist");
+            throw new MongoServerError(26, "NamespaceNotFound",
+                "Source collection " + from[0] + "." + from[1] + " does not exist");
         }
         if (storage.collection(to[0], to[1]) != null && !Boolean.TRUE.equals(command.get("dropTarget"))) {
             throw new MongoServerError(48, "NamespaceExists", "target namespace exists");
