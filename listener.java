@@ -345,6 +345,7 @@ class listener implements Callable<Integer> {
         /** The driver resumes a stream by itself, once. If MongoDB is away for longer, we go on asking, from the same token. */
         void waitForMongoDB(MongoException reason) throws InterruptedException {
             long since = System.nanoTime();
+            String why = " (" + explain(reason) + ")";  // once is enough
             cursor.close();
             for (double wait = 0.2; pause(wait); wait = Math.min(10, wait * 2)) {
                 try {
@@ -353,8 +354,9 @@ class listener implements Callable<Integer> {
                     return;
                 } catch (MongoException e) {
                     if (!passes(e)) throw e;
-                    System.out.printf(Locale.ROOT, "%s stream: waiting for MongoDB since %.0f s (%s)%n", title,
-                            (System.nanoTime() - since) / 1e9, explain(reason));
+                    System.out.printf(Locale.ROOT, "%s stream: waiting for MongoDB since %.0f s%s%n", title,
+                            (System.nanoTime() - since) / 1e9, why);
+                    why = "";
                 }
             }
         }
