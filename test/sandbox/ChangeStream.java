@@ -15,9 +15,6 @@ import java.util.function.BiFunction;
  */
 final class ChangeStream {
 
-    /** The first batch's size where the client names none, as on a server. */
-    static final int DEFAULT_FIRST_BATCH = 101;
-
     private static final int PAGE = 1000;
     private static final int MAX_BATCH_BYTES = 16 * 1024 * 1024;
     private static final Set<String> OPTIONS = Set.of("resumeAfter", "startAfter", "startAtOperationTime",

@@ -93,8 +93,9 @@ final class Commands {
 
     private byte[] run(Connection connection, String name, Document command) throws InterruptedException {
         String database = (String) command.getOrDefault("$db", "admin");
-        if (name.equals("getMore") && command.get(name) instanceof Long id && streams.containsKey(id)) {
-            return more(connection, id, command);
+        ChangeStream stream = name.equals("getMore") ? streams.get(command.get(name)) : null;
+        if (stream != null) {
+            return more(connection, (Long) command.get(name), stream, command);
         }
         synchronized (storage) {
             // The library's answers hold living documents: they are encoded before the next command may change them.
@@ -160,7 +161,7 @@ final class Commands {
         ChangeStream stream = new ChangeStream(log, deployment ? null : database, collection, options,
             new Pipeline(stages.subList(1, stages.size())), this::lookup);
         Document cursor = (Document) command.get("cursor");
-        Number batchSize = (Number) cursor.getOrDefault("batchSize", ChangeStream.DEFAULT_FIRST_BATCH);
+        Number batchSize = (Number) cursor.getOrDefault("batchSize", Reads.FIRST_BATCH);
         ChangeStream.Batch batch = stream.next(batchSize.intValue(), 0);
         long id = 0;
         if (batch.open()) {
@@ -171,8 +172,8 @@ final class Commands {
         return cursorReply("firstBatch", batch, id, database + "." + (collection == null ? "$cmd.aggregate" : collection));
     }
 
-    private byte[] more(Connection connection, long id, Document command) throws InterruptedException {
-        ChangeStream stream = streams.get(id);
+    private byte[] more(Connection connection, long id, ChangeStream stream, Document command)
+        throws InterruptedException {
         connection.cursors.add(id);
         Number size = (Number) command.getOrDefault("batchSize", Integer.MAX_VALUE);
         Number millis = (Number) command.getOrDefault("maxTimeMS", DEFAULT_AWAIT_MILLIS);

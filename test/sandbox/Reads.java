@@ -21,7 +21,8 @@ final class Reads {
 
     private static final Set<String> OF_THE_LIBRARY = Set.of("find", "count", "distinct", "getMore", "listIndexes",
         "createIndexes", "dropIndexes", "collStats", "dbStats", "validate");
-    private static final int FIRST_BATCH = 101;
+    /** The first batch's size where the client names none, as on a server. */
+    static final int FIRST_BATCH = 101;
     private static final int BATCH = 1000;
 
     private final Storage storage;

@@ -50,7 +50,7 @@ final class Writes {
             case "update" -> update(connection, database, target(database, command, name), command);
             case "delete" -> delete(database, target(database, command, name), command);
             case "findAndModify", "findandmodify" -> findAndModify(database, target(database, command, name), command);
-            case "create" -> create(connection, database, command);
+            case "create" -> create(database, command);
             case "collMod" -> collMod(database, command);
             case "drop" -> drop(connection, database, command);
             case "dropDatabase" -> dropDatabase(database);
@@ -212,7 +212,7 @@ final class Writes {
         return new Document("lastErrorObject", last).append("value", result.get("value")).append("ok", 1.0);
     }
 
-    private Document create(Connection connection, String database, Document command) {
+    private Document create(String database, Document command) {
         String name = (String) command.get("create");
         if (name.isEmpty() || name.contains("$") || name.startsWith("system.")) {
             throw new MongoServerError(73, "InvalidNamespace", "invalid collection name");
