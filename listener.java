@@ -18,31 +18,36 @@ import com.mongodb.MongoNotPrimaryException;
 import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoSocketException;
 import com.mongodb.MongoTimeoutException;
+import com.mongodb.ServerCursor;
 import com.mongodb.client.ChangeStreamIterable;
 import com.mongodb.client.MongoChangeStreamCursor;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
-import com.mongodb.client.MongoCollection;
 import com.mongodb.client.model.Aggregates;
 import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.changestream.ChangeStreamDocument;
 import com.mongodb.client.model.changestream.FullDocument;
-import com.mongodb.client.model.changestream.OperationType;
+import com.mongodb.client.model.changestream.FullDocumentBeforeChange;
 import com.mongodb.client.model.changestream.TruncatedArray;
 import com.mongodb.connection.ClusterType;
+import com.mongodb.connection.ServerDescription;
 import io.github.cdimascio.dotenv.Dotenv;
 import io.github.cdimascio.dotenv.DotenvEntry;
 import io.github.cdimascio.dotenv.DotenvException;
 import org.bson.BsonDocument;
 import org.bson.BsonDocumentReader;
 import org.bson.BsonDocumentWriter;
+import org.bson.BsonTimestamp;
 import org.bson.Document;
+import org.bson.codecs.Codec;
 import org.bson.codecs.DecoderContext;
 import org.bson.codecs.DocumentCodec;
 import org.bson.codecs.EncoderContext;
 import org.bson.conversions.Bson;
+import org.bson.json.JsonMode;
 import org.bson.json.JsonWriterSettings;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -51,14 +56,26 @@ import picocli.CommandLine.UnmatchedArgumentException;
 import picocli.CommandLine;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Date;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -70,6 +87,10 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
 
 /**
  * Watches the collection of bank customers with five change streams side by side: insert, update, delete, replace, resume.
@@ -77,18 +98,27 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  * <pre>
  * jbang listener
  * jbang listener --fail-after 3 --fail-for 5
+ * jbang listener --token-file tokens.json
+ * jbang listener --json | jq .event.documentKey
  * </pre>
  *
  * Shows <a href="https://www.mongodb.com/docs/drivers/java/sync/current/logging-monitoring/change-streams/">watch()</a>,
  * <a href="https://www.mongodb.com/docs/manual/changeStreams/#modify-change-stream-output">filters that run on the server</a>
  * and <a href="https://www.mongodb.com/docs/manual/changeStreams/#resume-a-change-stream">resuming without losing a change</a>.
  * What an event holds: <a href="https://www.mongodb.com/docs/manual/reference/change-events/">Change Events</a>.
+ * To read: first the five streams, then {@link Watch}, which keeps each of them alive.
  */
 @Command(name = "listener", mixinStandardHelpOptions = true, version = "listener 1.0", description = {
         "Shows what happens to the bank customers, as it happens: five change streams, each with a filter of its own.",
         "The resume stream breaks off after every few events and goes on where it stopped. Ctrl-C ends it.",
         "Example: listener --fail-after 3 --fail-for 5"})
 class listener implements Callable<Integer> {
+
+    enum Scope { COLLECTION, DATABASE, DEPLOYMENT }
+
+    enum Then { STOP, CONTINUE }
+
+    enum Color { ALWAYS, NEVER, AUTO }
 
     @Option(names = "--fail-after", defaultValue = "5", paramLabel = "N",
             description = "The resume stream fails after so many events (default: ${DEFAULT-VALUE}); 0: never.")
@@ -98,40 +128,84 @@ class listener implements Callable<Integer> {
             description = "and stays closed for so long, up to 3600 (default: ${DEFAULT-VALUE}).")
     BigDecimal failFor;
 
-    MongoCollection<Document> customers;
-    final AtomicReference<Exception> failure = new AtomicReference<>();
+    @Option(names = "--token-file", paramLabel = "FILE", description = "Keep the resume tokens in this file, and go on after "
+            + "them at the next start. In .env: RESUME_TOKEN_FILE. Default: none, each start begins with what happens next.")
+    String tokenFile;
+
+    @Option(names = "--on-history-lost", defaultValue = "stop", paramLabel = "WHAT", description = "When the oplog no longer "
+            + "holds what comes next: stop, or continue with what happens from now on (default: ${DEFAULT-VALUE}).")
+    Then onHistoryLost;
+
+    @Option(names = "--on-save-failure", defaultValue = "stop", paramLabel = "WHAT", description = "When the token file "
+            + "cannot be written: stop, or continue and try again (default: ${DEFAULT-VALUE}).")
+    Then onSaveFailure;
+
+    @Option(names = "--scope", defaultValue = "collection", paramLabel = "SCOPE",
+            description = "What to watch: collection, database or deployment, which is all databases (default: ${DEFAULT-VALUE}).")
+    Scope scope;
+
+    @Option(names = "--json", description = "One JSON object per event (stream, event, token), notices on standard error.")
+    boolean json;
+
+    @Option(names = "--color", defaultValue = "auto", paramLabel = "WHEN",
+            description = "always, never, or auto: on a terminal, unless NO_COLOR is set (default: ${DEFAULT-VALUE}).")
+    Color color;
+
+    static final Codec<ChangeStreamDocument<Document>> EVENTS =
+            ChangeStreamDocument.createCodec(Document.class, MongoClientSettings.getDefaultCodecRegistry());
+
+    MongoClient client;
+    boolean preImages;
+    TokenFile tokens;
+    final PrintStream out = System.out;  // of the events; with --json notices go elsewhere
+    final AtomicReference<String> failure = new AtomicReference<>();
+    volatile boolean incomplete;
 
     public static void main(String... args) {
         new listener().run(args);
     }
 
     @Override
-    public Integer call() throws Exception {
+    public Integer call() throws InterruptedException {
         check("--fail-after", failAfter, 0, Integer.MAX_VALUE);
         check("--fail-for", failFor.doubleValue(), 0, 3600);
-        try (MongoClient client = connect()) {
-            customers = client.getDatabase(database).getCollection(collection);
+        if (json) System.setOut(System.err);
+        try (MongoClient connected = connect(); TokenFile file = new TokenFile(setting(tokenFile, "RESUME_TOKEN_FILE", ""))) {
+            client = connected;
+            tokens = file;
+            preImages = client.getClusterDescription().getServerDescriptions().stream().filter(ServerDescription::isOk)
+                    .allMatch(server -> server.getMaxWireVersion() >= 17);  // MongoDB 6.0; older ones do not know the option
             banner("Change Stream Listener", "Change Stream Events currently monitored:", "Insert, Update, Delete, Replace",
                     "Resume functionality is a separate thread");
             System.out.println("Starting Change Stream Listener.");
             List<Watch> streams = List.of(new Inserts(), new Updates(), new Deletes(), new Replaces(), new Resumes());
+            tokens.load(streams);
+            for (Watch stream : streams) stream.opens();  // from here on it misses nothing
+            if (failure.get() == null) tokens.save();
+            if (failure.get() != null) return fail(1, failure.get());
             for (Watch stream : streams) {
-                stream.cursor = stream.changes().cursor();  // from here on the stream misses nothing
-                stream.token = stream.cursor.getResumeToken();
                 System.out.println(stream.title + " listener thread started.\n==" + stream.filter);
                 stream.start();
             }
-            for (Watch stream : streams) stream.join();
-            for (Watch stream : streams) System.out.println(stream.summary());
-            if (failure.get() != null) throw failure.get();
+            for (Watch stream : streams)
+                for (; stream.isAlive(); tokens.save()) stream.join(250);
+            tokens.finish();
+            for (Watch stream : streams) {
+                System.out.println(stream.summary());
+                incomplete |= !stream.complete();
+            }
         }
+        if (failure.get() != null) return fail(1, failure.get());
+        if (incomplete) Runtime.getRuntime().halt(1);  // Ctrl-C has begun an exit with 130, which a return cannot change
         return 0;
     }
+
+    // ===== The streams, what each lets through and what it shows =====
 
     /** New customers whose checking account is below zero. */
     class Inserts extends Watch {
         Inserts() {
-            super("Insert", "Checking Accounts with negative balance.", FullDocument.DEFAULT,
+            super("Insert", "Checking Accounts with negative balance.", "INSERT EVENT", "fg(34)",
                     Filters.and(Filters.eq("operationType", "insert"), Filters.elemMatch("fullDocument.accounts",
                             Filters.and(Filters.eq("type", "checking"), Filters.lt("balance", 0)))));
         }
@@ -143,7 +217,7 @@ class listener implements Callable<Integer> {
                             && "checking".equals(checking.get("type"))
                             && checking.get("balance") instanceof Number amount && amount.doubleValue() < 0)
                     .map(account -> ((Document) account).get("balance")).findFirst().orElse("(unknown)");
-            return "=== INSERT EVENT ===\nChecking Account with negative balance!"
+            return headline(event) + "Checking Account with negative balance!"
                     + "\nEmailing user: " + Objects.requireNonNullElse(customer.get("email"), "(no e-mail)")
                     + "\nChecking Acct Balance: " + balance;
         }
@@ -161,31 +235,40 @@ class listener implements Callable<Integer> {
 
         Updates() {
             super("Update", "Savings Acct w/ balance less than 1000.\n==(here every update of any account, except of resumeCounter)",
-                    FullDocument.UPDATE_LOOKUP, Filters.and(Filters.eq("operationType", "update"), MORE_THAN_THE_COUNTER));
+                    "UPDATE EVENT", "fg(33)", Filters.and(Filters.eq("operationType", "update"), MORE_THAN_THE_COUNTER));
+        }
+
+        @Override
+        ChangeStreamIterable<Document> changes() {
+            ChangeStreamIterable<Document> stream = super.changes().fullDocument(FullDocument.UPDATE_LOOKUP);
+            return preImages ? stream.fullDocumentBeforeChange(FullDocumentBeforeChange.WHEN_AVAILABLE) : stream;
         }
 
         /** The looked-up document is the customer of this moment, not of the update: the balance is the one that was written. */
         @Override
         String show(ChangeStreamDocument<Document> event) {
             Document written = plain(event.getUpdateDescription().getUpdatedFields());
-            List<?> accounts = accounts(event.getFullDocument());
+            List<?> now = accounts(event.getFullDocument()), before = accounts(event.getFullDocumentBeforeChange());
             List<String> blocks = new ArrayList<>();
             for (String field : written.keySet()) {
                 Matcher balance = BALANCE.matcher(field);
                 if (!balance.matches()) continue;
                 int n = Integer.parseInt(balance.group(1));
-                String type = n < accounts.size() && accounts.get(n) instanceof Document account
-                        && account.get("type") instanceof String word && !word.isEmpty()
+                String type = account(now.isEmpty() ? before : now, n).get("type") instanceof String word && !word.isEmpty()
                         ? Character.toUpperCase(word.charAt(0)) + word.substring(1) + " " : "";
-                blocks.add("=== UPDATE EVENT ===\n" + type + "Account Deposit"
-                        + "\nCustomer: " + name(event) + "\nUpdated " + type + "Balance to: " + written.get(field));
+                Object old = account(before, n).get("balance");
+                boolean less = old instanceof Number from && written.get(field) instanceof Number to
+                        && to.doubleValue() < from.doubleValue();
+                blocks.add(headline(event) + type + "Account " + (less ? "Withdrawal" : "Deposit")
+                        + "\nCustomer: " + name(event) + "\nUpdated " + type + "Balance to: " + written.get(field)
+                        + (old == null ? "" : " (before: " + old + ")"));
             }
             if (blocks.isEmpty()) {
                 List<String> changed = new ArrayList<>(written.keySet());
                 changed.addAll(event.getUpdateDescription().getRemovedFields());
                 List<TruncatedArray> cut = event.getUpdateDescription().getTruncatedArrays();
                 if (cut != null) cut.forEach(array -> changed.add(array.getField()));
-                blocks.add("=== UPDATE EVENT ===\nCustomer edited\nCustomer: " + name(event)
+                blocks.add(headline(event) + "Customer edited\nCustomer: " + name(event)
                         + "\nChanged fields: " + String.join(", ", changed));
             }
             return String.join("\n\n", blocks);
@@ -194,92 +277,128 @@ class listener implements Callable<Integer> {
 
     class Deletes extends Watch {
         Deletes() {
-            super("Delete", "All delete operations.", FullDocument.DEFAULT, Filters.eq("operationType", "delete"));
+            super("Delete", "All delete operations.", "DELETE EVENT", "fg(160)", Filters.eq("operationType", "delete"));
+        }
+
+        @Override
+        ChangeStreamIterable<Document> changes() {
+            return preImages ? super.changes().fullDocumentBeforeChange(FullDocumentBeforeChange.WHEN_AVAILABLE) : super.changes();
         }
 
         @Override
         String show(ChangeStreamDocument<Document> event) {
-            return "=== DELETE EVENT ===\nCustomer deleted from collection: " + event.getNamespace().getCollectionName()
-                    + "\nCustomer _id: " + id(event);
+            return headline(event) + "Customer deleted from collection: " + event.getNamespace().getCollectionName()
+                    + "\nCustomer _id: " + id(event)
+                    + (event.getFullDocumentBeforeChange() == null ? "" : "\nCustomer: " + name(event));
         }
     }
 
     class Replaces extends Watch {
         Replaces() {
-            super("Replace", "Replace operation typically from MongoDB Compass.", FullDocument.DEFAULT,
+            super("Replace", "Replace operation typically from MongoDB Compass.", "REPLACE EVENT", "fg(134)",
                     Filters.eq("operationType", "replace"));
         }
 
         @Override
         String show(ChangeStreamDocument<Document> event) {
-            BsonDocument whole = new BsonDocument();
-            ChangeStreamDocument.createCodec(Document.class, customers.getCodecRegistry())
-                    .encode(new BsonDocumentWriter(whole), event, EncoderContext.builder().build());
-            return "=== REPLACE EVENT ===\nDid this change occur in MongoDB Compass?\n"
-                    + whole.toJson(JsonWriterSettings.builder().indent(true).build());
+            return headline(event) + "Did this change occur in MongoDB Compass?\n"
+                    + whole(event).toJson(JsonWriterSettings.builder().indent(true).build());
         }
     }
 
     /** The numbers that resume_update sets: after a failure the stream must go on with the very next one. */
     class Resumes extends Watch {
-        Long lowest, highest, last;
-        long missed, repeated;
+        /** What has come in each collection: lowest, highest and last counter (none after a drop), missed and repeated ones. */
+        final Map<String, Document> counters = new TreeMap<>();
 
         Resumes() {
-            super("Resume", "Updates to checking accts w/ balance greater than 100.", FullDocument.DEFAULT, Filters.and(
-                    Filters.eq("operationType", "update"), Filters.exists("updateDescription.updatedFields.resumeCounter")));
+            super("Resume", "Updates to checking accts w/ balance greater than 100.", "RESUME EXAMPLE", "fg(172)", Filters.or(
+                    Filters.and(Filters.eq("operationType", "update"), Filters.exists("updateDescription.updatedFields.resumeCounter")),
+                    // An invalidate event tells a stream on one collection of its end; a wider one goes on without.
+                    Filters.in("operationType", scope == Scope.COLLECTION ? List.of() : List.of("drop", "rename", "dropDatabase"))));
         }
 
         @Override
         String show(ChangeStreamDocument<Document> event) {
             Object counter = plain(event.getUpdateDescription().getUpdatedFields()).get("resumeCounter");
-            if (counter instanceof Number n) {
-                if (last != null && n.longValue() <= last) repeated++;
-                else if (last != null) missed += n.longValue() - last - 1;
-                last = n.longValue();
-                lowest = lowest == null ? last : Math.min(lowest, last);
-                highest = highest == null ? last : Math.max(highest, last);
-            }
-            return "=== RESUME EXAMPLE ===\nResume token: " + text(event.getResumeToken()) + "\nCounter value: " + counter;
+            if (counter instanceof Number n) count(event.getNamespace().getFullName(), n.longValue());
+            return headline(event) + "Resume token: " + text(event.getResumeToken()) + "\nCounter value: " + counter;
+        }
+
+        void count(String where, long n) {
+            Document c = counters.computeIfAbsent(where, ignored ->
+                    new Document("lowest", n).append("highest", n).append("missed", 0L).append("repeated", 0L));
+            Long last = c.getLong("last");
+            if (last != null) c.merge(n <= last ? "repeated" : "missed", n <= last ? 1 : n - last - 1, (a, b) -> (long) a + (long) b);
+            c.append("last", n).append("lowest", Math.min(n, c.getLong("lowest"))).append("highest", Math.max(n, c.getLong("highest")));
         }
 
         @Override
         void shown(ChangeStreamDocument<Document> event) throws InterruptedException {
             if (failAfter == 0 || seen % failAfter != 0) return;
-            System.out.println("Resume Counter: " + seen + "\nSimulate failure for " + failFor.toPlainString() + " seconds...");
+            notice("Resume Counter: " + seen + "\nSimulate failure for " + failFor.toPlainString() + " seconds...");
             cursor.close();
             if (!pause(failFor.doubleValue())) return;
-            System.out.println("Resume Change Stream closed.\n"
-                    + "Restart Change Stream with resume token: " + text(event.getResumeToken()));
-            cursor = changes().resumeAfter(event.getResumeToken()).cursor();
+            notice("Resume Change Stream closed.\nRestart Change Stream with resume token: " + text(token));
+            open();
+            notice(proof());
         }
 
         @Override
-        void startOver() {
-            last = null;  // a new collection is numbered from 1 again
+        void dropped(String where) {
+            counters.forEach((name, counter) -> {
+                if ((name + ".").startsWith(where + ".")) counter.remove("last");  // a new collection is numbered from 1 again
+            });
         }
 
         @Override
-        String summary() {
-            return super.summary() + (last == null && lowest == null ? ""
-                    : ", counters " + lowest + ".." + highest + ", " + missed + " missed, " + repeated + " repeated");
+        boolean complete() {
+            return counters.values().stream().allMatch(c -> c.getLong("missed") == 0);
+        }
+
+        @Override
+        String proof() {
+            return counters.entrySet().stream().map(c -> "counters " + (scope == Scope.COLLECTION ? "" : "of " + c.getKey() + " ")
+                    + c.getValue().get("lowest") + ".." + c.getValue().get("highest") + ", " + c.getValue().get("missed") + " missed, "
+                    + c.getValue().get("repeated") + " repeated").collect(Collectors.joining(", "));
+        }
+
+        @Override
+        Document state() {
+            return super.state().append("counters", counters.entrySet().stream()
+                    .map(c -> new Document("collection", c.getKey()).append("counted", new Document(c.getValue()))).toList());
+        }
+
+        @Override
+        void goOnAfter(Document state) {
+            super.goOnAfter(state);
+            for (Document c : state.getList("counters", Document.class))
+                counters.put(c.getString("collection"), c.get("counted", Document.class));
         }
     }
 
-    /** One change stream: what it asks the server for, and the loop that reads it. */
+    // ===== Survival =====
+
+    /** One change stream: what it asks the server for, the loop that reads it, and how it survives what goes wrong. */
     abstract class Watch extends Thread {
-        final String title, filter;
-        final FullDocument fullDocument;
+        final String title, filter, headline;
         final Bson wanted;
         MongoChangeStreamCursor<ChangeStreamDocument<Document>> cursor;
-        BsonDocument token;
-        long seen;
+        BsonDocument token;                    // where it goes on from
+        boolean ofAnEvent;                     // the token is that of an event, not of a batch in which nothing matched
+        BsonTimestamp time;                    // the cluster time of the last event, or of the beginning
+        BsonTimestamp mayBeKnown;              // up to here an earlier listener may have shown events and not saved their token
+        final StringBuilder pending = new StringBuilder();
+        volatile Document onScreen;            // the state after the last event that was printed
+        long seen, again;
+        Long awaySince;                        // in nanoseconds; null: MongoDB answers
+        double wait = 0.2;
 
-        Watch(String title, String filter, FullDocument fullDocument, Bson wanted) {
+        Watch(String title, String filter, String headline, String style, Bson wanted) {
             super(title + " listener");
             this.title = title;
             this.filter = filter;
-            this.fullDocument = fullDocument;
+            this.headline = paint("bold," + style, "=== " + headline + " ===");
             this.wanted = wanted;
         }
 
@@ -287,16 +406,24 @@ class listener implements Callable<Integer> {
 
         void shown(ChangeStreamDocument<Document> event) throws InterruptedException { }
 
-        void startOver() { }
+        void dropped(String where) { }
+
+        String proof() {
+            return "";
+        }
+
+        boolean complete() {
+            return true;
+        }
 
         String summary() {
-            return title + " stream closed, events seen: " + seen;
+            return title + " stream closed, events seen: " + seen + (again == 0 ? "" : ", " + again + " of them perhaps again")
+                    + (proof().isEmpty() ? "" : ", " + proof());
         }
 
         /** The filter must let invalidate through: only with the token of that event can a stream go on after a drop. */
         ChangeStreamIterable<Document> changes() {
-            return customers.watch(List.of(Aggregates.match(Filters.or(wanted, Filters.eq("operationType", "invalidate")))))
-                    .fullDocument(fullDocument).maxAwaitTime(1, TimeUnit.SECONDS);
+            return watch(Filters.or(wanted, Filters.eq("operationType", "invalidate"))).maxAwaitTime(1, TimeUnit.SECONDS);
         }
 
         @Override
@@ -304,61 +431,202 @@ class listener implements Callable<Integer> {
             try {
                 while (pause(0)) {
                     try {
+                        if (awaySince != null) {
+                            open();
+                            awaySince = null;
+                            resumed("MongoDB is back, going on with the resume token.");
+                        }
                         read();
+                        wait = 0.2;
                     } catch (MongoException e) {
-                        if (!passes(e)) throw e;
-                        waitForMongoDB(e);
+                        cursor.close();
+                        if (lost(e)) historyLost(e);
+                        else if (passes(e)) waitForMongoDB(e);
+                        else throw e;
                     }
                 }
             } catch (Exception | Error e) {  // one stream that is lost ends them all: nobody shall believe that it still listens
-                failure.compareAndSet(null, e instanceof Exception exception ? exception : new IllegalStateException(e));
-                stop.countDown();
+                fatal(e);
             } finally {
+                flush();
                 cursor.close();
             }
+        }
+
+        void opens() {
+            try {
+                if (failure.get() != null) return;
+                if (time == null) begin();
+                else open();
+            } catch (MongoException | HistoryLost e) {
+                fatal(e);
+            }
+        }
+
+        /** Opens the stream from now on. Until its first reading it has no token, only the time. */
+        void begin() {
+            if (cursor != null) cursor.close();
+            token = null;
+            time = client.getDatabase(database).runCommand(new Document("ping", 1)).get("operationTime", BsonTimestamp.class);
+            cursor = changes().cursor();
+            flush();
+        }
+
+        /** Opens it where it was (startAfter is resumeAfter that also goes on after an invalidate). */
+        void open() {
+            try {
+                cursor = (token == null ? changes().startAtOperationTime(time) : changes().startAfter(token)).cursor();
+                probe();
+                flush();
+            } catch (MongoException e) {
+                if (!lost(e)) throw e;
+                historyLost(e);
+            }
+        }
+
+        /**
+         * After the token of an event that has left the oplog, a stream opens and looks healthy: only its next event fails
+         * (280). Starting at the time of that event is refused at once, so we ask for that, with a filter that nothing passes.
+         */
+        void probe() {
+            if (token != null && ofAnEvent) watch(Filters.eq("operationType", "none")).startAtOperationTime(time).cursor().close();
         }
 
         /** Shows the next event, if one comes within maxAwaitTime. */
         void read() throws InterruptedException {
+            ServerCursor before = cursor.getServerCursor();
             ChangeStreamDocument<Document> event = cursor.tryNext();
-            if (event == null && cursor.getServerCursor() == null)
-                throw new MongoException("the server closed the " + title + " stream without a reason");
+            ServerCursor after = cursor.getServerCursor();
+            if (event == null && after == null) throw new MongoException("the server closed the stream without a reason");
+            if (before != null && after != null && before.getId() != after.getId()) {
+                if (event == null) probe();
+                resumed("broken off, and resumed by the driver with the resume token.");
+            }
             token = cursor.getResumeToken();  // moves on without an event, too: a token that never moves gets too old
-            if (event == null) return;
-            if (event.getOperationType() == OperationType.INVALIDATE) {
-                System.out.println(title + " stream: collection " + collection + " was dropped or renamed, going on after that.");
-                cursor.close();
-                startOver();
-                token = event.getResumeToken();
-                cursor = changes().startAfter(token).cursor();
+            ofAnEvent = event != null && token.equals(event.getResumeToken());
+            if (event == null) {
+                flush();
                 return;
             }
-            seen++;
-            try {
-                System.out.println(show(event) + "\n");
-            } catch (RuntimeException e) {
-                System.err.println("listener: " + title + " stream: an event cannot be shown, _id " + text(event.getResumeToken()) + ": " + e);
+            time = event.getClusterTime();
+            switch (event.getOperationType()) {
+                case INVALIDATE -> {
+                    say((scope == Scope.DATABASE ? "database " + database : "collection " + collection)
+                            + " was dropped or renamed, going on after that.");
+                    cursor.close();
+                    dropped(watched());
+                    open();
+                }
+                case DROP, RENAME -> dropped(event.getNamespace().getFullName());
+                case DROP_DATABASE -> dropped(event.getDatabaseName());
+                default -> print(event);
             }
+        }
+
+        /** In a burst many blocks are one print, but nothing waits: what has come is on the screen before we ask for more. */
+        void print(ChangeStreamDocument<Document> event) throws InterruptedException {
+            seen++;
+            if (known(event.getClusterTime())) again++;
+            try {
+                String block = show(event);  // also counts
+                pending.append(json ? json(event) : block + "\n").append('\n');
+            } catch (RuntimeException e) {
+                fail(1, title + " stream: an event cannot be shown, _id " + text(event.getResumeToken()) + ": " + e);
+            }
+            if (cursor.available() == 0 || pending.length() > 50_000) flush();
             shown(event);
         }
 
-        /** The driver resumes a stream by itself, once. If MongoDB is away for longer, we go on asking, from the same token. */
-        void waitForMongoDB(MongoException reason) throws InterruptedException {
-            long since = System.nanoTime();
-            String why = " (" + explain(reason) + ")";  // once is enough
-            cursor.close();
-            for (double wait = 0.2; pause(wait); wait = Math.min(10, wait * 2)) {
-                try {
-                    cursor = changes().startAfter(token).cursor();
-                    System.out.printf(Locale.ROOT, "%s stream: MongoDB is back, going on with the resume token.%n", title);
-                    return;
-                } catch (MongoException e) {
-                    if (!passes(e)) throw e;
-                    System.out.printf(Locale.ROOT, "%s stream: waiting for MongoDB since %.0f s%s%n", title,
-                            (System.nanoTime() - since) / 1e9, why);
-                    why = "";
-                }
+        void flush() {
+            if (!pending.isEmpty()) {
+                tokens.mark(this);
+                out.print(pending);
+                pending.setLength(0);
             }
+            if (out.checkError()) stop.countDown();  // nobody reads it any more, as with | head
+            else onScreen = state();
+        }
+
+        void notice(String text) {
+            flush();
+            System.out.println(paint("bold", text));
+        }
+
+        void say(String text) {
+            notice(title + " stream: " + text);
+        }
+
+        void resumed(String how) {
+            say(how);
+            if (!proof().isEmpty()) notice(proof());
+        }
+
+        /** The driver resumes a stream by itself, once. If MongoDB is away for longer, we go on asking, less and less often. */
+        void waitForMongoDB(MongoException e) throws InterruptedException {
+            if (awaySince == null) {
+                awaySince = System.nanoTime();
+                say(explain(e.getCause() instanceof MongoException cause ? cause : e).replaceFirst(" - .*", ""));
+            } else {
+                say(String.format(Locale.ROOT, "waiting for MongoDB since %.0f s", (System.nanoTime() - awaySince) / 1e9));
+            }
+            pause(wait);
+            wait = Math.min(10, wait * 2);
+        }
+
+        /** What came in between is gone from the oplog: that is said, and whether to go on without it is the user's choice. */
+        void historyLost(MongoException e) {
+            incomplete = true;
+            String lost = "history lost (error " + e.getCode() + "): MongoDB no longer has the changes after "
+                    + at(time.getTime()) + " (the stream's last event, or its start); what happened from then to now, "
+                    + at((int) (System.currentTimeMillis() / 1000)) + ", may be missing";
+            String remedy = "a larger oplog, and a listener that is kept running, prevent it";
+            if (onHistoryLost == Then.STOP)
+                throw new HistoryLost(lost + " - " + remedy + "; to go on from now: --on-history-lost continue");
+            begin();
+            resumed(lost + ".\nGoing on from now; " + remedy + ".");
+        }
+
+        void fatal(Throwable e) {
+            String what = e instanceof HistoryLost ? e.getMessage()
+                    : e instanceof MongoException m && m.getCode() == 10334 ? "an event is larger than 16 MB, and the stream cannot get "
+                    + "past it - keep documents smaller, or from MongoDB 6.0.9 on add $changeStreamSplitLargeEvent to its pipeline"
+                    : explain(e instanceof Exception exception ? exception : new IllegalStateException(e));
+            if (failure.compareAndSet(null, title + " stream: " + what) && verbose) e.printStackTrace();
+            stop.countDown();
+        }
+
+        /** Where the stream is, for the token file. */
+        Document state() {
+            return new Document("token", token).append("ofAnEvent", ofAnEvent).append("time", time);
+        }
+
+        void goOnAfter(Document state) {
+            token = state.get("token") == null ? null : state.get("token", Document.class).toBsonDocument();
+            if (token != null && !token.getString("_data").getValue().matches("\\p{XDigit}+"))
+                throw new IllegalArgumentException("no resume token");
+            ofAnEvent = state.getBoolean("ofAnEvent");
+            time = Objects.requireNonNull(state.get("time", BsonTimestamp.class));
+        }
+
+        String headline(ChangeStreamDocument<Document> event) {
+            return headline + (scope == Scope.COLLECTION ? "" : "\nCollection: " + event.getNamespace().getFullName())
+                    + (known(event.getClusterTime()) ? "\n(again: it may have been shown before the listener broke off)" : "") + "\n";
+        }
+
+        /** After a kill, what was shown and not yet saved comes again. */
+        boolean known(BsonTimestamp time) {
+            return mayBeKnown != null && time.compareTo(mayBeKnown) <= 0;
+        }
+
+        String json(ChangeStreamDocument<Document> event) {
+            return new Document("stream", title).append("event", whole(event)).append("token", event.getResumeToken())
+                    .append("again", known(event.getClusterTime())).toJson();
+        }
+    }
+
+    static class HistoryLost extends RuntimeException {
+        HistoryLost(String message) {
+            super(message);
         }
     }
 
@@ -369,12 +637,176 @@ class listener implements Callable<Integer> {
                 || e instanceof MongoCursorNotFoundException || e.hasErrorLabel("ResumableChangeStreamError");
     }
 
+    /** CappedPositionLost while reading, ChangeStreamFatalError (the token was not found), ChangeStreamHistoryLost. */
+    static boolean lost(MongoException e) {
+        return Set.of(136, 280, 286).contains(e.getCode());
+    }
+
+    /**
+     * Keeps the state of each stream, as it is on the screen, for the next start. The file is replaced as a whole. In FILE.lock,
+     * held as long as we run, stands for each stream the time up to which it is about to show events: one that was killed
+     * between showing and saving shows them again, and can say so.
+     */
+    class TokenFile implements AutoCloseable {
+        final Path file;
+        FileChannel lock;
+        List<Watch> streams;
+        Map<String, Document> saved;
+        Instant savedAt;
+        boolean failing;
+
+        TokenFile(String name) {
+            if (name.isEmpty()) {
+                file = null;
+                return;
+            }
+            try {
+                Path path = Path.of(name).toAbsolutePath();
+                file = Files.exists(path) ? path.toRealPath() : path;
+                if (Files.isDirectory(file)) throw new IOException("it is a folder");
+                lock = FileChannel.open(beside(".lock"), Set.of(CREATE, READ, WRITE), ownerOnly());
+                if (lock.tryLock() == null)
+                    throw refuse("another listener uses the token file " + file + " - end it, or give this one a file of its own");
+            } catch (IOException | InvalidPathException e) {
+                throw refuse("the token file " + name + " cannot be written (" + brief(e) + ") - name a file in a folder of yours");
+            }
+        }
+
+        void load(List<Watch> all) {
+            streams = all;
+            if (file == null) return;
+            try {
+                if (Files.notExists(file)) {
+                    lock.truncate(0);  // of another file, which is gone
+                    return;
+                }
+                Document found = Document.parse(Files.readString(file));
+                if (!found.getString("watched").equals(watched()))
+                    throw refuse("the token file " + file + " belongs to a listener on " + found.getString("watched") + ", not on "
+                            + watched() + " - give this one a file of its own");
+                ByteBuffer marks = ByteBuffer.allocate(8 * streams.size());
+                lock.read(marks, 0);
+                for (Watch stream : streams) {
+                    stream.goOnAfter(found.get("streams", Document.class).get(stream.title, Document.class));
+                    stream.mayBeKnown = new BsonTimestamp(marks.getLong(8 * streams.indexOf(stream)));
+                }
+                System.out.println("Going on after the resume tokens in " + file + ", saved " + found.getDate("saved").toInstant());
+            } catch (ParameterException e) {
+                throw e;
+            } catch (IOException | RuntimeException e) {
+                throw refuse("the token file " + file + " is empty, damaged or no token file - it is left as it is; "
+                        + "move it away to start with what happens next");  // never with what it holds
+            }
+        }
+
+        /** Before the events of a stream are printed; where it ends up in case of a kill -9, no fsync is needed. */
+        void mark(Watch stream) {
+            if (file == null) return;
+            try {
+                BsonTimestamp upTo = stream.known(stream.time) ? stream.mayBeKnown : stream.time;  // never back
+                lock.write(ByteBuffer.allocate(8).putLong(0, upTo.getValue()), 8L * streams.indexOf(stream));
+            } catch (IOException e) {
+                failed(e);
+            }
+        }
+
+        /** Writes, syncs and renames, so that a crash at any moment leaves the old file or the new one. */
+        void save() {
+            if (file == null) return;
+            Map<String, Document> now = new TreeMap<>();
+            for (Watch stream : streams) now.put(stream.title, stream.onScreen);
+            if (now.equals(saved)) return;
+            try {
+                Date date = new Date();
+                Document content = new Document("watched", watched()).append("saved", date).append("streams", now);
+                Path temporary = beside(".tmp");
+                Files.deleteIfExists(temporary);
+                try (FileChannel channel = FileChannel.open(temporary, Set.of(CREATE_NEW, WRITE), ownerOnly())) {
+                    ByteBuffer text = UTF_8.encode(content.toJson(JsonWriterSettings.builder().outputMode(JsonMode.EXTENDED)
+                            .indent(true).build()) + "\n");
+                    while (text.hasRemaining()) channel.write(text);
+                    channel.force(true);
+                }
+                Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+                try (FileChannel folder = FileChannel.open(file.getParent(), READ)) {
+                    folder.force(true);
+                } catch (IOException e) { }  // Windows opens no folders, and needs no such thing
+                saved = now;
+                savedAt = date.toInstant();
+                if (failing) System.out.println("The resume tokens are saved again.");
+                failing = false;
+            } catch (IOException e) {
+                failed(e);
+            }
+        }
+
+        void failed(IOException e) {
+            String what = "the resume tokens cannot be saved in " + file + " (" + brief(e) + ") - make room for it; a next start would "
+                    + (savedAt == null ? "not know where to go on" : "show again what came after " + savedAt);
+            if (onSaveFailure == Then.STOP) {
+                failure.compareAndSet(null, what);
+                stop.countDown();
+            } else if (!failing) {
+                fail(1, what + "; going on, and trying again");
+            }
+            failing = true;
+        }
+
+        void finish() {
+            save();
+            incomplete |= failing;
+            try {
+                if (file != null && !failing && !out.checkError()) lock.truncate(0);  // nothing was shown that is not saved
+            } catch (IOException e) {
+                failed(e);
+            }
+        }
+
+        Path beside(String suffix) {
+            return file.resolveSibling(file.getFileName() + suffix);
+        }
+
+        FileAttribute<?>[] ownerOnly() {
+            return file.getFileSystem().supportedFileAttributeViews().contains("posix") ? new FileAttribute<?>[]{
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))} : new FileAttribute<?>[0];
+        }
+
+        static String brief(Exception e) {
+            return e.toString().replaceFirst("^[\\w.$]*\\.", "");
+        }
+
+        @Override
+        public void close() {
+            try {
+                if (file != null) lock.close();
+            } catch (IOException e) { }  // it was released all the same
+        }
+    }
+
+    ChangeStreamIterable<Document> watch(Bson filter) {
+        List<Bson> pipeline = List.of(Aggregates.match(filter));
+        return switch (scope) {
+            case COLLECTION -> client.getDatabase(database).getCollection(collection).watch(pipeline);
+            case DATABASE -> client.getDatabase(database).watch(pipeline);
+            case DEPLOYMENT -> client.watch(pipeline);
+        };
+    }
+
+    String watched() {
+        return scope == Scope.COLLECTION ? database + "." + collection : scope == Scope.DATABASE ? database : "all databases";
+    }
+
     static List<?> accounts(Document customer) {
         return customer != null && customer.get("accounts") instanceof List<?> accounts ? accounts : List.of();
     }
 
+    static Document account(List<?> accounts, int n) {
+        return n < accounts.size() && accounts.get(n) instanceof Document account ? account : new Document();
+    }
+
     static String name(ChangeStreamDocument<Document> event) {
-        Document customer = Objects.requireNonNullElse(event.getFullDocument(), new Document());
+        Document customer = Stream.of(Optional.ofNullable(event.getFullDocument()), Optional.ofNullable(event.getFullDocumentBeforeChange()))
+                .flatMap(Optional::stream).findFirst().orElseGet(Document::new);
         String name = Stream.of("firstName", "lastName").map(customer::get).filter(Objects::nonNull).map(Object::toString)
                 .collect(Collectors.joining(" "));
         return name.isBlank() ? "_id " + id(event) : name;
@@ -388,8 +820,23 @@ class listener implements Callable<Integer> {
         return new DocumentCodec().decode(new BsonDocumentReader(document), DecoderContext.builder().build());
     }
 
+    static BsonDocument whole(ChangeStreamDocument<Document> event) {
+        BsonDocument whole = new BsonDocument();
+        EVENTS.encode(new BsonDocumentWriter(whole), event, EncoderContext.builder().build());
+        return whole;
+    }
+
     static String text(BsonDocument token) {
         return token.toJson().replace('"', '\'');
+    }
+
+    static String at(int seconds) {
+        return Instant.ofEpochSecond(Integer.toUnsignedLong(seconds)).toString();
+    }
+
+    String paint(String style, String text) {
+        boolean on = !json && (color == Color.ALWAYS || color == Color.AUTO && Ansi.AUTO.enabled());
+        return on ? Ansi.Style.on(Ansi.Style.parse(style)) + text + Ansi.Style.off(Ansi.Style.parse(style)) : text;
     }
 
     // ===== Plumbing, the same in every script: common options, settings, connection, errors, Ctrl-C =====

@@ -2,92 +2,7 @@
 # The listener, as its audience sees it: what is written to the database, and what comes on the screen.
 
 load helpers
-
-## What the tests do
-
-# Starts the listener; what is written from here on must be shown.
-listen() { # [OPTION…]
-  start listener "$@"
-  wait_for listener.out '^(Insert|Update|Delete|Replace|Resume) listener thread started\.$' 5
-}
-
-# Starts it for nothing: it has to end by itself, with this exit code and one line.
-fails() { # CODE [OPTION…]
-  start listener "${@:2}"
-  wait_exit listener
-  assert_status "$1"
-  assert_one_line "$stderr"
-}
-
-# Ends it as a user does, and takes what it has printed as the output.
-ctrl_c() {
-  signal listener INT
-  wait_exit listener
-  assert_status 130
-}
-
-# A sandbox of the test's own, for what would disturb others; prints its URI.
-own_sandbox() { # [OPTION…]
-  start sandbox --port 0 "$@"
-  wait_for sandbox.out '^ready$' 1 60
-  TEST_MONGODB_URI=$(grep -o 'mongodb://[^ ]*' sandbox.out)
-  sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=$TEST_MONGODB_URI|" .env
-}
-
-# Runs commands that write, and makes sure that they did.
-write() { # COMMAND…
-  local replies
-  replies=$(mongo "$@") || fail "not written: $replies"
-  refute_match writeErrors "$replies"
-}
-
-insert() { # DOCUMENT…: the command
-  local IFS=,
-  echo "{\"insert\": \"accounts\", \"documents\": [$*]}"
-}
-
-update() { # ID UPDATE [FILTER]: the command
-  echo "{\"update\": \"accounts\", \"updates\": [$(change "$@")]}"
-}
-
-change() { # ID UPDATE [FILTER]
-  echo "{\"q\": {\"_id\": $1${3:+, $3}}, \"u\": $2}"
-}
-
-deposit() { # ID TYPE AMOUNT: the command that update.java sends
-  update "$1" "{\"\$inc\": {\"accounts.\$.balance\": $3}}" \
-    "\"accounts\": {\"\$elemMatch\": {\"type\": \"$2\", \"balance\": {\"\$lt\": 1000}}}"
-}
-
-counter() { # ID NUMBER: the command
-  update "$1" "{\"\$set\": {\"resumeCounter\": $2}}"
-}
-
-customer() { # ID NAME SAVINGS CHECKING
-  echo "{\"_id\": $1, \"firstName\": \"$2\", \"lastName\": \"Smith\", \"email\": \"$2@example.org\"," \
-    "\"address\": {\"city\": \"Rome\"}," \
-    "\"accounts\": [{\"type\": \"savings\", \"balance\": $3}, {\"type\": \"checking\", \"balance\": $4}]}"
-}
-
-## What they look at
-
-# The blocks of a kind that were shown, each with the empty line behind it.
-blocks() { # HEADLINE
-  awk -v head="=== $1 ===" '$0 == head {on = 1} on {print} $0 == "" {on = 0}' listener.out
-}
-
-# The lines stand in the output, in this order; others may stand between them.
-assert_in_order() { # LINE…
-  local line
-  while IFS= read -r line && [ $# -gt 0 ]; do
-    [ "$line" != "$1" ] || shift
-  done <<<"$output"
-  [ $# = 0 ] || fail "missing, or in another place: $1"$'\n'"in:"$'\n'"$output"
-}
-
-assert_one_line() { # TEXT
-  [ "$(wc -l <<<"$1")" = 1 ] && [ -n "$1" ] || fail "not one line, but: $1"
-}
+load listening
 
 @test "it says what it watches, then each stream that has started with its filter" {
   listen
@@ -394,7 +309,7 @@ Customer _id: 2'
   event() { printf '%s\n' '=== RESUME EXAMPLE ===' 'Resume token: TOKEN' "Counter value: $1" ''; }
   failure() {
     printf '%s\n' "Resume Counter: $1" 'Simulate failure for 1 seconds...' 'Resume Change Stream closed.' \
-      'Restart Change Stream with resume token: TOKEN'
+      'Restart Change Stream with resume token: TOKEN' "counters 1..$1, 0 missed, 0 repeated"
   }
   assert_equal "$(sed -n '/^=== RESUME/,$p' listener.out | sed "s/{'_data': .*}/TOKEN/")" "$(
     for i in {1..5}; do event $i; done
@@ -438,7 +353,7 @@ Customer _id: 2'
   write "$(insert '{"_id": 1}' '{"_id": 2}')" "$(counter 1 7)" "$(counter 1 8)" "$(counter 1 10)" "$(counter 2 10)" \
     "$(counter 2 11)" "$(counter 2 '"none"')" "$(counter 1 15)"
   wait_for listener.out '^Counter value: 15$'
-  ctrl_c
+  ctrl_c 1 # some are missed
   assert_line 'Counter value: none'
   assert_line 'Resume stream closed, events seen: 7, counters 7..15, 4 missed, 1 repeated'
 }
@@ -550,7 +465,8 @@ Customer _id: 2'
   database=admin mongo '{"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": {"failCommands": ["getMore", "aggregate"], "closeConnection": true}}'
   write "$(insert "$(customer 1 ann 5 -1)")" "$(counter 1 1)" "$(deposit 1 savings 1)" "$(update 1 '{"email": "new"}')" \
     '{"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]}'
-  wait_for listener.out '^Insert stream: waiting for MongoDB since [0-9]+ s \(cannot reach MongoDB '
+  wait_for listener.out '^Insert stream: cannot reach MongoDB \(.*\)$'
+  wait_for listener.out '^Insert stream: waiting for MongoDB since [0-9]+ s$'
   refute_match 'EVENT' "$(cat listener.out)"
   database=admin mongo '{"configureFailPoint": "failCommand", "mode": "off"}'
   for kind in 'INSERT EVENT' 'UPDATE EVENT' 'RESUME EXAMPLE' 'REPLACE EVENT' 'DELETE EVENT'; do
@@ -580,4 +496,42 @@ Customer _id: 2'
     fails 2 $wrong
     assert_match "^listener: .*${wrong% *}" "$stderr"
   done
+}
+
+@test "--json prints one JSON object per event, and nothing else on standard output" {
+  listen_json() { # as listen, whose lines are notices here
+    start listener --json "$@"
+    wait_for listener.err '^(Insert|Update|Delete|Replace|Resume) listener thread started\.$' 5
+  }
+  listen_json --fail-after 1 --fail-for 0
+  write "$(insert "$(customer 1 ann 5 -1)")" "$(deposit 1 savings 1)" "$(counter 1 1)" "$(update 1 '{"email": "new"}')" \
+    '{"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]}'
+  wait_for listener.out '"stream": "' 5
+  wait_for listener.err '^counters 1\.\.1, 0 missed, 0 repeated$'
+  ctrl_c
+  assert_match '^Simulate failure' "$stderr"
+  write "{\"insert\": \"pasted\", \"documents\": [$(paste -sd, listener.out)]}"
+  assert_equal "$(mongo '{"aggregate": "pasted", "cursor": {}, "pipeline": [{"$sort": {"stream": 1}},
+      {"$project": {"_id": 0, "stream": 1, "again": 1, "key": "$event.documentKey._id", "type": "$event.operationType"}}]}')" \
+    '{"stream": "Delete", "again": false, "key": 1, "type": "delete"}
+{"stream": "Insert", "again": false, "key": 1, "type": "insert"}
+{"stream": "Replace", "again": false, "key": 1, "type": "replace"}
+{"stream": "Resume", "again": false, "key": 1, "type": "update"}
+{"stream": "Update", "again": false, "key": 1, "type": "update"}'
+  assert_equal "$(grep -cE '^\{"stream": .*"token": \{"_data": "[0-9A-F]+"\}.*\}$' listener.out)" 5
+}
+
+@test "headlines are coloured with --color always, and plain when the output is no terminal" {
+  listen --color always
+  write "$(insert "$(customer 1 ann 5 -1)")"
+  wait_for listener.out 'Emailing user: ann'
+  assert_match $'^\e\\[1;?m?.*=== INSERT EVENT ===\e\\[' "$(cat listener.out)"
+  ctrl_c
+  listen
+  write "$(insert "$(customer 2 bob 5 -1)")"
+  wait_for listener.out 'Emailing user: bob'
+  refute_match $'\e' "$(cat listener.out)"
+  ctrl_c
+  fails 2 --color sometimes
+  assert_match '^listener: .*--color' "$stderr"
 }

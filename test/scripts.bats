@@ -87,7 +87,7 @@ options() {
     assert_match "^Usage: $name "
     case $name in
       reset) own= ;;
-      listener) own='--fail-after --fail-for ' ;;
+      listener) own='--fail-after --fail-for --token-file --on-history-lost --on-save-failure --scope --json --color ' ;;
       insert) own='--records --delay --seed ' ;;
       update) own='--account --below --deposit --delay --limit ' ;;
       *) own='--delay --limit ' ;;
