@@ -85,6 +85,114 @@ demo_jbang() { run --separate-stderr "$ROOT/test/jbang" "$@"; }
   assert_status 1
 }
 
+# A java that is JBang: it answers with a program that prints its arguments, and notes that it was asked.
+asked_java() { # ARGUMENT…
+  program "$bin/program" <<<"printf '[%s]\\n' \"\$@\""
+  printf '%q ' "$bin/program" "$@" >"$HOME/answer"
+  program "$bin/java" <<-SH
+	while [ \$# -gt 0 ] && [ "\$1" != dev.jbang.Main ]; do shift; done
+	case \${2-version} in version) exit ;; esac
+	echo "\$*" >>"$HOME/asked"
+	while [[ \$1 != *.java && \$1 != reset ]]; do shift; done
+	shift
+	cat "$HOME/answer"
+	[ \$# = 0 ] || printf '%q ' "\$@"
+	exit 255
+	SH
+}
+
+@test "an unchanged script starts without asking JBang again; whatever may change its answer asks again" {
+  bare_machine
+  fake_mvn
+  touch "$HOME/it's a.jar" "$HOME/b.jar"
+  asked_java -classpath "$HOME/it's a.jar:$HOME/b.jar" args
+  asked() { # COUNT [ARGUMENT…]      so often, after this call
+    demo_jbang "${@:2}"
+    assert_equal "$output" "$(printf '[%s]\n' -classpath "$HOME/it's a.jar:$HOME/b.jar" args 'two  words' '' '*')"
+    assert_equal "$(wc -l <"$HOME/asked" | tr -d ' ')" "$1"
+  }
+  local rest=('two  words' '' '*') stamp
+  asked 1 run --quiet args.java "${rest[@]}"
+  asked 1 --quiet args.java "${rest[@]}"
+  assert_equal "$stderr" ''
+  mkdir 'else where' && cp args.java 'else where'
+  asked 1 'else where/args.java' "${rest[@]}"
+
+  touch -r args.java stamp
+  sed -i.bak 's/exit/EXIT/' args.java && touch -r stamp args.java # neither size nor time tells
+  asked 2 args.java "${rest[@]}"
+  asked 2 args.java "${rest[@]}"
+  JBANG_DEFAULT_JAVA_VERSION=21 asked 3 args.java "${rest[@]}"
+  asked 4 args.java "${rest[@]}"
+  rm "$HOME/b.jar"
+  asked 5 args.java "${rest[@]}"
+  touch "$HOME/b.jar"
+  asked 5 args.java "${rest[@]}"
+
+  touch jbang.properties
+  asked 6 args.java "${rest[@]}"
+  rm jbang.properties
+  sed -i.bak '1a\
+//SOURCES more.java' args.java
+  asked 7 args.java "${rest[@]}"
+  asked 8 args.java "${rest[@]}"
+  sed -i.bak '2d' args.java
+  asked 8 args.java "${rest[@]}" # that text is still known
+  rm -r "$cache/answers" && touch "$cache/answers" # nothing can be kept
+  asked 9 args.java "${rest[@]}"
+  asked 10 args.java "${rest[@]}"
+  assert_equal "$stderr" ''
+}
+
+@test "a name of the project's catalog starts as quickly as the file, but only where it means that" {
+  bare_machine
+  fake_mvn
+  asked_java args
+  cd "$ROOT"
+  demo_jbang reset 1
+  demo_jbang reset 2
+  demo_jbang "$ROOT/reset.java" 3
+  assert_equal "$output" $'[args]\n[3]'
+  assert_equal "$(cat "$HOME/asked")" "dev.jbang.Main run $ROOT/reset.java"
+  cd "$WORK"
+  demo_jbang reset 4
+  assert_equal "$(tail -n 1 "$HOME/asked")" 'dev.jbang.Main reset 4'
+}
+
+@test "class data is written at the first run, used from then on, and left where no file can be written" {
+  bare_machine
+  fake_mvn
+  asked_java "-XX:ArchiveClassesAtExit=$HOME/class data/args.jsa" args
+  demo_jbang args.java
+  assert_equal "$output" '[args]'
+  mkdir "$HOME/class data"
+  demo_jbang args.java
+  assert_equal "$output" "$(printf '[%s]\n' "-XX:ArchiveClassesAtExit=$HOME/class data/args.jsa" args)"
+  touch "$HOME/class data/args.jsa"
+  demo_jbang args.java
+  assert_equal "$output" "$(printf '[%s]\n' "-XX:SharedArchiveFile=$HOME/class data/args.jsa" args)"
+}
+
+@test "nobody hears of class data, be it there, missing, of another script or no class data at all" {
+  local archive run
+  export JBANG_CACHE_DIR="$WORK/it's new"
+  sed -n '/^\/\/RUNTIME_OPTIONS/p; /^\/\/CDS/p' "$ROOT/reset.java" >header
+  assert_equal "$(wc -l <header | tr -d ' ')" 2
+  cat header args.java >with.java && sed -i.bak 's/class args/class with/' with.java
+  for run in none there garbage again; do
+    demo_jbang run with.java "$run" </dev/null
+    assert_equal "$output" "[$run]"
+    refute_match 'rchive|CDS|VM' "$stderr"
+    assert_status 1
+    archive=$(echo "$JBANG_CACHE_DIR"/jars/with.java.*/with.jsa)
+    [ -f "$archive" ] || fail "no class data after the run '$run'"
+    [ $run != there ] || { chmod u+w "$archive" && echo garbage >"$archive"; }
+  done
+  sed -i.bak 's/\[" + arg + "\]/<" + arg + ">/' with.java
+  demo_jbang run with.java edited </dev/null
+  assert_equal "$output" '<edited>'
+}
+
 @test "a JBang on PATH comes first" {
   bare_machine
   fake_jbang "$bin/jbang" 'from PATH'

@@ -17,7 +17,7 @@ suite() { # NAME
 
 # As from a terminal, that is without what bats tells those below it.
 run_tests() { # [ARGUMENT…]
-  run env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="${PATH//"$BATS_LIBEXEC":/}" \
+  run within 60 env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="${PATH//"$BATS_LIBEXEC":/}" \
     "${command:-$WORK/check out/test/run}" "$@"
 }
 
@@ -89,6 +89,27 @@ last_line() { assert_equal "${lines[${#lines[@]} - 1]}" "$1"; }
   assert_status 1
   refute_match '^(not )?ok '
   last_line '0 passed, 1 failed'
+}
+
+@test "files run two at a time, and show as one run: numbered through, each failure in one piece, the totals of all" {
+  mkfifo "$WORK/fifo"
+  suite one <<-BATS
+	test "one meets two" { read -r line <"$WORK/fifo"; [ "\$line" = hello ]; }
+	test "one fails" { seq -f 'one says %g' 300; false; }
+	test "one skips" { skip; }
+	BATS
+  suite two <<-BATS
+	test "two meets one" { echo hello >"$WORK/fifo"; }
+	test "two fails" { seq -f 'two says %g' 300; false; }
+	BATS
+  run_tests # one after the other they would wait for ever
+  assert_status 1
+  last_line '2 passed, 2 failed, 1 skipped'
+  assert_equal "$(sed -nE 's/^(1\.\.|ok |not ok )([0-9]+).*/\2/p' <<<"$output" | paste -sd' ')" '5 1 2 3 4 5'
+  local name
+  for name in one two; do # the line of the test, two of where it failed, and its own
+    assert_match "^not ok [0-9] $name fails" "$(grep -B 302 "^# $name says 300$" <<<"$output" | head -n 1)"
+  done
 }
 
 @test "without arguments it is all of test/, with a file that file alone, from any folder" {

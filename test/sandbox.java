@@ -3,6 +3,8 @@
 //DEPS de.bwaldvogel:mongo-java-server:1.47.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
+//RUNTIME_OPTIONS -Xlog:disable
+//CDS
 //SOURCES sandbox/*.java
 
 import picocli.CommandLine;

@@ -38,7 +38,8 @@ plumbing='// ===== Plumbing'
       '//DEPS io.github.cdimascio:dotenv-java:3.2.0' \
       '//DEPS info.picocli:picocli:4.7.7' \
       '//DEPS org.slf4j:slf4j-nop:2.0.17' \
-      "//RUNTIME_OPTIONS $compiler-XX:+UseSerialGC")"
+      "//RUNTIME_OPTIONS $compiler-XX:+UseSerialGC -Xlog:disable" \
+      '//CDS')"
     assert_match "^class $name implements Callable<Integer> \{" "$(cat "$(path $name)")"
     [ -x "$(path $name)" ] || fail "$name.java is not executable"
   done

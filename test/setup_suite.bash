@@ -6,12 +6,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 setup_suite() {
   export TEST_RUN=change_stream_demo_test_$$ # the tests' databases begin with this
   WORK=$BATS_SUITE_TMPDIR
-  # Compiling and fetching what a script depends on would eat into the tests' deadlines. One that does not compile
-  # shows in its own tests.
-  local file
-  for file in "$ROOT"/*.java "$ROOT"/test/*.java; do
-    "$ROOT/test/jbang" build --quiet "$file" </dev/null >/dev/null 2>&1 || true
-  done
   [ -z "${TEST_MONGODB_URI:-}" ] || return 0
   start sandbox --port 0
   wait_for sandbox.out ready 1 60
