@@ -6,6 +6,18 @@ load helpers
 
 scripts=(reset listener insert update delete resume_update)
 
+# Compiled once, and run without JBang where it is what they say that counts: half the time.
+setup_file() {
+  local classpath
+  classpath=$("$ROOT/test/jbang" info classpath "$ROOT/insert.java") || return # it has what all have
+  javac -d "$BATS_FILE_TMPDIR" -cp "$classpath" "$ROOT"/*.java || return
+  export CLASSPATH=$BATS_FILE_TMPDIR:$classpath
+}
+
+run_class() { # LABEL=NAME [ARGUMENT…]
+  start_command "${1%%=*}" java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "${1#*=}" "${@:2}"
+}
+
 readme() { # without what is in comments
   awk '/^<!--/ { hidden = 1 } !hidden { print } /-->$/ { hidden = 0 }' "$ROOT/README.md"
 }
@@ -119,7 +131,7 @@ helped() { # NAME
 
 @test "the README's table of options has those of each script's --help, with defaults and variables" {
   local name table
-  for name in "${scripts[@]}"; do start $name --help; done
+  for name in "${scripts[@]}"; do run_class $name=$name --help; done
   table=$(readme | awk -F ' *[|] *' -v all="${scripts[*]}" '/^[|] `--/ {
     gsub(/`/, "")
     n = split($3 == "all" ? all : $3, of, " ")
@@ -145,16 +157,16 @@ helped() { # NAME
     label=case${#messages[@]}
     messages+=("$message")
     case $message in
-      'no MongoDB to connect to') start $label=reset ;;
-      '.env:1: cannot be read') start $label=reset --env-file settings/.env ;;
-      'still holds a <placeholder>') start $label=reset --uri 'mongodb+srv://ann:<password>@cluster.example.mongodb.net/' ;;
-      'is malformed') start $label=reset --uri mongodb://ann:pass@word@127.0.0.1:1/ ;;
-      'MongoDB refused user or password') start $label=reset --uri "mongodb://ann:password@$host/" ;;
-      'Failed looking up SRV record') start $label=reset --uri mongodb+srv://ann:password@no-such-host.invalid/ ;;
-      'Connection refused') start $label=reset --uri mongodb://127.0.0.1:1/ ;;
+      'no MongoDB to connect to') run_class $label=reset ;;
+      '.env:1: cannot be read') run_class $label=reset --env-file settings/.env ;;
+      'still holds a <placeholder>') run_class $label=reset --uri 'mongodb+srv://ann:<password>@cluster.example.mongodb.net/' ;;
+      'is malformed') run_class $label=reset --uri mongodb://ann:pass@word@127.0.0.1:1/ ;;
+      'MongoDB refused user or password') run_class $label=reset --uri "mongodb://ann:password@$host/" ;;
+      'Failed looking up SRV record') run_class $label=reset --uri mongodb+srv://ann:password@no-such-host.invalid/ ;;
+      'Connection refused') run_class $label=reset --uri mongodb://127.0.0.1:1/ ;;
       'Timed out while waiting for a server')
-        start $label=reset --uri "mongodb://$host/?replicaSet=another&serverSelectionTimeoutMS=1000" ;;
-      'change streams need a replica set') start $label=reset --uri "$standalone" ;;
+        run_class $label=reset --uri "mongodb://$host/?replicaSet=another&serverSelectionTimeoutMS=1000" ;;
+      'change streams need a replica set') run_class $label=reset --uri "$standalone" ;;
       'cannot be taken (Address already in use)') start $label=sandbox --port "$port" ;;
       'found no Java') grep -qF "$message" "$ROOT/test/jbang" && : >$label.skipped ;; # jbang.bats has it
       'the resume point may no longer be in the oplog') grep -rqF "$message" "$ROOT/test/sandbox" && : >$label.skipped ;;
@@ -190,20 +202,21 @@ helped() { # NAME
   [ -n "$(readme | sed -nE 's/^\| [0-9] \| `([^`]+)`: .*/\1/p')" ]
 }
 
-@test "the scripts compile without a complaint, and run, with each Java of this machine" {
-  local home version tried=' ' classpath
-  classpath=$("$ROOT/test/jbang" info classpath "$ROOT/insert.java") # it has what all have
+@test "the scripts compile without a complaint, and run, with each other Java of this machine" {
+  local home version tried
+  tried=" $(javac -version 2>&1 | sed 's/^javac //; s/\..*//') " # scripts.bats has it
   for home in "${JAVA_HOME:-}" /usr/lib/jvm/* /Library/Java/JavaVirtualMachines/*/Contents/Home \
     "$HOME"/.sdkman/candidates/java/* "$HOME"/.jbang/cache/jdks/*; do
     version=$("$home/bin/javac" -version 2>&1 | sed -nE 's/^javac ([0-9]+).*/\1/p')
     ((${version:-0} >= 17)) && [[ $tried != *" $version "* ]] || continue
     tried+="$version "
-    "$home/bin/javac" --release "$version" -Xlint:all -Werror -cp "$classpath" -d "$WORK/$version" "$ROOT"/*.java
-    run --separate-stderr "$home/bin/java" -cp "$WORK/$version:$classpath" insert --records 1 --delay 0
+    "$home/bin/javac" --release "$version" -Xlint:all -Werror -cp "${CLASSPATH#*:}" -d "$WORK/$version" "$ROOT"/*.java
+    run --separate-stderr "$home/bin/java" -cp "$WORK/$version:${CLASSPATH#*:}" insert --records 1 --delay 0
     assert_status 0
     assert_line 'Customers inserted: 1'
     assert_equal "$stderr" ''
   done
+  [[ $tried == *' '*' '*' '* ]] || skip 'there is no other Java here'
 }
 
 @test "a script runs from another folder as name@folder, and alias list says what each does in one line" {
