@@ -161,6 +161,7 @@ class listener implements Callable<Integer> {
     final PrintStream out = System.out;  // of the events; with --json notices go elsewhere
     final AtomicReference<String> failure = new AtomicReference<>();
     volatile boolean incomplete;
+    boolean noAnswer;
 
     public static void main(String... args) {
         new listener().run(args);
@@ -189,7 +190,10 @@ class listener implements Callable<Integer> {
                 stream.start();
             }
             for (Watch stream : streams)
-                for (; stream.isAlive(); tokens.save()) stream.join(250);
+                for (; stream.isAlive(); tokens.save()) {
+                    stream.join(250);
+                    listenForAnswers(streams);
+                }
             tokens.finish();
             for (Watch stream : streams) {
                 System.out.println(stream.summary());
@@ -199,6 +203,15 @@ class listener implements Callable<Integer> {
         if (failure.get() != null) return fail(1, failure.get());
         if (incomplete) Runtime.getRuntime().halt(1);  // Ctrl-C has begun an exit with 130, which a return cannot change
         return 0;
+    }
+
+    /** A server that hangs breaks no connection: the streams would go quiet, so it is said here. */
+    void listenForAnswers(List<Watch> streams) {
+        long now = System.nanoTime();
+        boolean waiting = streams.stream().map(stream -> stream.askedAt)
+                .anyMatch(asked -> asked != null && now - asked > TimeUnit.SECONDS.toNanos(5));
+        if (waiting != noAnswer) System.out.println(waiting ? "No answer from MongoDB for 5 s, waiting for it." : "MongoDB answers again.");
+        noAnswer = waiting;
     }
 
     // ===== The streams, what each lets through and what it shows =====
@@ -394,6 +407,7 @@ class listener implements Callable<Integer> {
         long seen, again;
         Long awaySince;                        // in nanoseconds; null: MongoDB answers
         double wait = 0.2;
+        volatile Long askedAt;                 // in nanoseconds; null: the server owes no answer
 
         Watch(String title, String filter, String headline, String style, Bson wanted) {
             super(title + " listener");
@@ -440,6 +454,7 @@ class listener implements Callable<Integer> {
                         read();
                         wait = 0.2;
                     } catch (MongoException e) {
+                        askedAt = null;
                         cursor.close();
                         if (lost(e)) historyLost(e);
                         else if (passes(e)) waitForMongoDB(e);
@@ -496,7 +511,9 @@ class listener implements Callable<Integer> {
         /** Shows the next event, if one comes within maxAwaitTime. */
         void read() throws InterruptedException {
             ServerCursor before = cursor.getServerCursor();
+            askedAt = System.nanoTime();
             ChangeStreamDocument<Document> event = cursor.tryNext();
+            askedAt = null;
             ServerCursor after = cursor.getServerCursor();
             if (event == null && after == null) throw new MongoException("the server closed the stream without a reason");
             if (before != null && after != null && before.getId() != after.getId()) {

@@ -196,6 +196,7 @@ wait_for_change() { # FILE CHECKSUM
   wait_for listener.out '^Counter value: 2$'
   signal listener STOP
   roll_the_oplog
+  roll_the_oplog # the first time answers the reading that was going on
   signal listener CONT
   wait_for listener.out '^(Insert|Update|Delete|Replace|Resume) stream: history lost \(error [0-9]+\)' 5
   wait_for listener.out '^Going on from now; a larger oplog' 5
@@ -207,6 +208,18 @@ wait_for_change() { # FILE CHECKSUM
   roll_the_oplog
   fails 1 "${tokens[@]}"
   assert_match '^listener: [A-Z][a-z]+ stream: history lost \(error 28[06]\)' "$stderr"
+}
+
+@test "a server that hangs is told, though no connection breaks" {
+  own_sandbox
+  listen --fail-after 0
+  signal sandbox STOP
+  wait_for listener.out '^No answer from MongoDB for 5 s, waiting for it\.$'
+  signal sandbox CONT
+  wait_for listener.out '^MongoDB answers again\.$'
+  write "$(insert '{"_id": 1}')" "$(counter 1 1)"
+  wait_for listener.out '^Counter value: 1$'
+  assert_equal "$(grep -c 'No answer' listener.out)" 1
 }
 
 @test "cut connections, a new primary, a server that hangs: each stream says what happened and goes on" {
