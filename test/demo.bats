@@ -24,6 +24,8 @@ on_terminal() { # TEXT COMMAND [ARGUMENT…]
   TERM=xterm-256color within 180 "$python" "$ROOT/test/terminal.py" "$@"
 }
 
+plain() { tr -d '\r' <<<"$output" | sed $'s/\033\\[[0-9;]*m//g'; }
+
 # A copy of the demo, in a folder with a blank in its name, whose scripts are played: nobody needs a JVM to see how the
 # demo itself behaves. What the writers write goes through the file "heard" to the listener. With CLOSING set, that is
 # how the listener sums up.
@@ -46,7 +48,7 @@ play() { # sets demo
 	    trap 'kill $!; echo "Resume stream closed, events seen: 4, counters ${CLOSING:-1..4, 0 missed, 0 repeated}"; exit' TERM
 	    wait ;;
 	  insert.java) event 'INSERT EVENT' 'Checking Acct Balance: -1' ;;
-	  update.java) echo 'Added $100' && event 'UPDATE EVENT' ;;
+	  update.java) echo 'Added $100 to customer acct with _id: 0123456789abcdef01234567, and more' && event 'UPDATE EVENT' ;;
 	  delete.java) echo 'Successfully deleted' && event 'DELETE EVENT' ;;
 	  replace.java) echo 'Replaced customer' && event 'REPLACE EVENT' '}' ;;
 	  resume_update.java)
@@ -162,7 +164,7 @@ Watch the counter
   assert_match 'Each step waits for Enter'
   assert_equal "$(grep -o 'Press Enter' <<<"$output" | wc -l | tr -d ' ')" 3
   assert_match $'^\033\\[38;5;[0-9]+mlistener +\\|\033\\[0m === INSERT'
-  output=$(tr -d '\r' <<<"$output" | sed $'s/\033\\[[0-9;]*m//g')
+  output=$(plain)
   refute_match '^.{81}'
   refute_match '^sandbox '
   local name
@@ -193,11 +195,15 @@ Watch the counter
   assert_nothing_left
 }
 
-@test "a demo whose listener missed a change says so and ends with 1" {
+@test "a demo whose listener missed a change says so and ends with 1, and no line is wider than the terminal" {
   play
-  CLOSING='1..4, 1 missed, 0 repeated' run --separate-stderr "$demo" --speed 100
+  CLOSING='1..4, 1 missed, 0 repeated' run --separate-stderr on_terminal '' "$demo" --speed 100
   assert_status 1
   assert_match 'Not as it should be'
+  output=$(plain)
+  refute_match '^.{81}'
+  assert_line 'update        | Added $100 to customer acct with _id: 0123456789abcdef01234567,'
+  assert_line 'update        |   and more'
   assert_nothing_left
 }
 
