@@ -67,11 +67,11 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 @Command(name = "delete", mixinStandardHelpOptions = true, version = "delete 1.0", description = {
         "Deletes the customers whose checking account is below 0, one after the other.",
         "The delete stream of the listener shows each of them.",
-        "Example: delete --delay 0.1 --limit 10"})
+        "Example: jbang delete --delay 0.1 --limit 10"})
 class delete implements Callable<Integer> {
 
     @Option(names = "--delay", defaultValue = "0.5", paramLabel = "SECONDS",
-            description = "Pause between two customers, up to 300 (default: ${DEFAULT-VALUE}).")
+            description = "Pause between two customers, up to 300. Default: ${DEFAULT-VALUE}.")
     double delay;
 
     @Option(names = "--limit", paramLabel = "N", description = "At most so many customers. Default: all.")
@@ -96,7 +96,7 @@ class delete implements Callable<Integer> {
                 // A cursor that nobody reads for 10 minutes is closed by the server: a batch is what we work off in one.
                 for (Document customer : customers.find(overdrawn).projection(Projections.include("firstName", "lastName"))
                         .limit(limit == null ? 0 : limit).batchSize((int) Math.min(1000, Math.max(1, 60 / delay)))) {
-                    if (met++ > 0 && !pause(delay)) break;
+                    if (met++ > 0 && !pause(delay) || System.out.checkError()) break;  // Ctrl-C, or nobody reads what we print
                     System.out.println("Found Checking Account with negative balance.");
 
                     // The filter once more: who has paid in since the account was read is kept.

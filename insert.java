@@ -9,6 +9,7 @@
 //CDS
 
 import com.mongodb.ConnectionString;
+import com.mongodb.MongoBulkWriteException;
 import com.mongodb.MongoClientSettings;
 import com.mongodb.MongoCommandException;
 import com.mongodb.MongoConfigurationException;
@@ -28,6 +29,7 @@ import io.github.cdimascio.dotenv.DotenvException;
 import net.datafaker.Faker;
 import org.bson.Document;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -67,22 +69,24 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 @Command(name = "insert", mixinStandardHelpOptions = true, version = "insert 1.0", description = {
         "Inserts made-up bank customers, each with a savings and a checking account, one after the other.",
         "The insert stream of the listener shows those whose checking account is below 0.",
-        "Example: insert --records 20 --delay 0.1"})
+        "Example: jbang insert --records 20 --delay 0.1",
+        "         jbang insert --records 100000 --delay 0"})
 class insert implements Callable<Integer> {
 
     /** With --delay 0 so many customers go to the server in one message. */
     static final int BATCH = 1000;
+    static final String CLEAR_LINE = "\r\033[K";
 
     @Option(names = "--records", paramLabel = "N",
             description = "How many customers, up to 10 million. Default: 100; in .env: NUM_RECORDS_TO_GENERATE.")
     String records;
 
-    @Option(names = "--delay", paramLabel = "SECONDS", defaultValue = "0.5", description =
-            "Pause between two customers, up to 3600 (default: ${DEFAULT-VALUE}). 0 writes them in batches of " + BATCH + ".")
+    @Option(names = "--delay", paramLabel = "SECONDS", defaultValue = "0.5", description = "Pause between two customers, "
+            + "up to 3600. Default: ${DEFAULT-VALUE}. With 0 they go in batches of " + BATCH + ".")
     double delay;
 
-    @Option(names = "--seed", paramLabel = "N",
-            description = "The same number makes the same customers; birth dates follow the current year.")
+    @Option(names = "--seed", paramLabel = "N", description = "The same number makes the same customers; birth dates "
+            + "follow the current year. Default: others each time.")
     Long seed;
 
     public static void main(String... args) {
@@ -99,25 +103,47 @@ class insert implements Callable<Integer> {
 
             Random random = seed == null ? new Random() : new Random(seed);
             Faker faker = new Faker(Locale.ENGLISH, random);
+            boolean rewrite = delay == 0 && Ansi.AUTO.enabled();  // a terminal that knows how to clear a line
+            long begun = System.nanoTime(), shown = begun;
             int inserted = 0;
             try {
-                while (inserted < total && (inserted == 0 || pause(delay))) {
+                while (inserted < total && (inserted == 0 || pause(delay)) && !System.out.checkError()) {
                     if (delay > 0) {
                         customers.insertOne(customer(faker, random));
                         inserted++;
                     } else {
                         List<Document> batch = Stream.generate(() -> customer(faker, random))
                                 .limit(Math.min(BATCH, total - inserted)).toList();
-                        customers.insertMany(batch);
-                        inserted += batch.size();
+                        try {
+                            customers.insertMany(batch);
+                            inserted += batch.size();
+                        } catch (MongoBulkWriteException e) {  // those before the one that failed are in the collection
+                            inserted += e.getWriteResult().getInsertedCount();
+                            throw e;
+                        }
                     }
-                    System.out.println("Inserted record: " + inserted + " of " + total);
+
+                    String line = "Inserted record: " + inserted + " of " + total;
+                    if (!rewrite) {
+                        System.out.println(line);
+                    } else if (System.nanoTime() - shown > 250_000_000) {  // four times a second at most
+                        shown = System.nanoTime();
+                        System.out.print(CLEAR_LINE + line + pace(inserted, total, (shown - begun) / 1e9));
+                        System.out.flush();
+                    }
                 }
             } finally {
+                if (rewrite) System.out.print(CLEAR_LINE);
                 banner("Customers inserted: " + inserted, elapsed());
             }
         }
         return 0;
+    }
+
+    /** How fast it goes, and how many minutes and seconds are left. */
+    private static String pace(int done, int total, double seconds) {
+        long left = Math.round((total - done) * seconds / done);
+        return String.format(Locale.ROOT, ", %.0f a second, %d:%02d left", done / seconds, left / 60, left % 60);
     }
 
     private int total() {

@@ -112,7 +112,8 @@ import static java.nio.file.StandardOpenOption.WRITE;
 @Command(name = "listener", mixinStandardHelpOptions = true, version = "listener 1.0", description = {
         "Shows what happens to the bank customers, as it happens: five change streams, each with a filter of its own.",
         "The resume stream breaks off after every few events and goes on where it stopped. Ctrl-C ends it.",
-        "Example: listener --fail-after 3 --fail-for 5"})
+        "Example: jbang listener --fail-after 3 --fail-for 5",
+        "         jbang listener --token-file tokens.json"})
 class listener implements Callable<Integer> {
 
     enum Scope { COLLECTION, DATABASE, DEPLOYMENT }
@@ -122,11 +123,11 @@ class listener implements Callable<Integer> {
     enum Color { ALWAYS, NEVER, AUTO }
 
     @Option(names = "--fail-after", defaultValue = "5", paramLabel = "N",
-            description = "The resume stream fails after so many events (default: ${DEFAULT-VALUE}); 0: never.")
+            description = "The resume stream fails after so many events, 0: never. Default: ${DEFAULT-VALUE}.")
     int failAfter;
 
     @Option(names = "--fail-for", defaultValue = "10", paramLabel = "SECONDS",
-            description = "and stays closed for so long, up to 3600 (default: ${DEFAULT-VALUE}).")
+            description = "and stays closed for so long, up to 3600. Default: ${DEFAULT-VALUE}.")
     BigDecimal failFor;
 
     @Option(names = "--token-file", paramLabel = "FILE", description = "Keep the resume tokens in this file, and go on after "
@@ -134,22 +135,22 @@ class listener implements Callable<Integer> {
     String tokenFile;
 
     @Option(names = "--on-history-lost", defaultValue = "stop", paramLabel = "WHAT", description = "When the oplog no longer "
-            + "holds what comes next: stop, or continue with what happens from now on (default: ${DEFAULT-VALUE}).")
+            + "holds what comes next: stop, or continue with what happens from now on. Default: ${DEFAULT-VALUE}.")
     Then onHistoryLost;
 
     @Option(names = "--on-save-failure", defaultValue = "stop", paramLabel = "WHAT", description = "When the token file "
-            + "cannot be written: stop, or continue and try again (default: ${DEFAULT-VALUE}).")
+            + "cannot be written: stop, or continue and try again. Default: ${DEFAULT-VALUE}.")
     Then onSaveFailure;
 
     @Option(names = "--scope", defaultValue = "collection", paramLabel = "SCOPE",
-            description = "What to watch: collection, database or deployment, which is all databases (default: ${DEFAULT-VALUE}).")
+            description = "What to watch: collection, database or deployment, which is all databases. Default: ${DEFAULT-VALUE}.")
     Scope scope;
 
     @Option(names = "--json", description = "One JSON object per event (stream, event, token), notices on standard error.")
     boolean json;
 
     @Option(names = "--color", defaultValue = "auto", paramLabel = "WHEN",
-            description = "always, never, or auto: on a terminal, unless NO_COLOR is set (default: ${DEFAULT-VALUE}).")
+            description = "always, never, or auto: on a terminal, unless NO_COLOR is set. Default: ${DEFAULT-VALUE}.")
     Color color;
 
     static final Codec<ChangeStreamDocument<Document>> EVENTS =

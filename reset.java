@@ -20,6 +20,7 @@ import com.mongodb.MongoTimeoutException;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
 import com.mongodb.client.MongoCollection;
+import com.mongodb.client.MongoDatabase;
 import com.mongodb.client.result.InsertOneResult;
 import com.mongodb.connection.ClusterType;
 import io.github.cdimascio.dotenv.Dotenv;
@@ -53,6 +54,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  *
  * <pre>
  * jbang reset
+ * jbang reset --pre-images
  * </pre>
  *
  * Change streams that are open on the collection end with an <i>invalidate</i> event when it is dropped:
@@ -61,8 +63,13 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  */
 @Command(name = "reset", mixinStandardHelpOptions = true, version = "reset 1.0", description = {
         "Drops the collection of the demo and creates it again with one sample customer.",
-        "All customers in it are gone; a listener that is running goes on after the drop."})
+        "All customers in it are gone; a listener that is running goes on after the drop.",
+        "Example: jbang reset --pre-images"})
 class reset implements Callable<Integer> {
+
+    @Option(names = "--pre-images", description = "Keep what a document was before a change, for change streams to show "
+            + "(MongoDB 6.0 or newer). Default: no.")
+    boolean preImages;
 
     public static void main(String... args) {
         new reset().run(args);
@@ -71,20 +78,44 @@ class reset implements Callable<Integer> {
     @Override
     public Integer call() {
         try (MongoClient client = connect()) {
-            MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection);
+            MongoDatabase db = client.getDatabase(database);
+            MongoCollection<Document> customers = db.getCollection(collection);
             banner("RESET SCRIPT");
+
+            // Asked of the old collection first: a server that knows no pre-images says so before anything is dropped.
+            if (preImages) enablePreImages(db, "collMod", 26);  // NamespaceNotFound: there is none
 
             System.out.println("Dropping collection: " + collection);
             customers.drop();
 
-            // The first insert creates the collection, and the database with it.
+            // Without options, the first insert creates the collection, and the database with it.
             System.out.println("Create collection: " + collection);
+            if (preImages && !enablePreImages(db, "create", 48))  // NamespaceExists: somebody's insert was quicker
+                enablePreImages(db, "collMod", 26);
+            if (preImages) System.out.println("Pre-images: enabled");
             InsertOneResult result = customers.insertOne(
                     new Document("firstName", "My First Name").append("lastName", "My Last Name"));
             System.out.println("Sample record id: " + result.getInsertedId().asObjectId().getValue());
             banner(elapsed());
         }
         return 0;
+    }
+
+    /**
+     * Creates or modifies the collection so that it has <a
+     * href="https://www.mongodb.com/docs/manual/changeStreams/#change-streams-with-document-pre--and-post-images">pre-images</a>.
+     *
+     * @return false if the server answers with the error that may come
+     */
+    private boolean enablePreImages(MongoDatabase db, String command, int mayFailWith) {
+        try {
+            db.runCommand(new Document(command, collection)
+                    .append("changeStreamPreAndPostImages", new Document("enabled", true)));
+            return true;
+        } catch (MongoCommandException e) {
+            if (e.getCode() == mayFailWith) return false;
+            throw refuse("the server refuses --pre-images (" + e.getErrorMessage() + ") - they need MongoDB 6.0 or newer");
+        }
     }
 
     // ===== Plumbing, the same in every script: common options, settings, connection, errors, Ctrl-C =====

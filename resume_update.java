@@ -20,6 +20,7 @@ import com.mongodb.MongoTimeoutException;
 import com.mongodb.client.MongoClient;
 import com.mongodb.client.MongoClients;
 import com.mongodb.client.MongoCollection;
+import com.mongodb.client.model.Aggregates;
 import com.mongodb.client.model.Filters;
 import com.mongodb.client.model.Projections;
 import com.mongodb.client.model.Sorts;
@@ -42,6 +43,7 @@ import picocli.CommandLine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -59,6 +61,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  * <pre>
  * jbang resume_update
  * jbang resume_update --delay 0.2 --limit 20
+ * jbang resume_update --check
  * </pre>
  *
  * The resume stream of the listener breaks off and
@@ -68,15 +71,20 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 @Command(name = "resume_update", mixinStandardHelpOptions = true, version = "resume_update 1.0", description = {
         "Sets resumeCounter to 1, 2, 3 and so on in the customers whose checking account is over 1000.",
         "The resume stream of the listener shows each number. Numbering goes on from the highest in the collection.",
-        "Example: resume_update --delay 0.2 --limit 20"})
+        "Example: jbang resume_update --delay 0.2 --limit 20",
+        "         jbang resume_update --check"})
 class resume_update implements Callable<Integer> {
 
     @Option(names = "--delay", defaultValue = "1", paramLabel = "SECONDS",
-            description = "Pause between two customers, up to 300 (default: ${DEFAULT-VALUE}).")
+            description = "Pause between two customers, up to 300. Default: ${DEFAULT-VALUE}.")
     double delay;
 
     @Option(names = "--limit", paramLabel = "N", description = "At most so many customers. Default: all.")
     Integer limit;
+
+    @Option(names = "--check", description = "Change nothing: say whether the numbers in the collection go from 1 on "
+            + "without a gap or a repeat; if not, the exit code is 1.")
+    boolean checkOnly;
 
     public static void main(String... args) {
         new resume_update().run(args);
@@ -86,8 +94,11 @@ class resume_update implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         check("--delay", delay, 0, 300);
         if (limit != null) check("--limit", limit, 1, Integer.MAX_VALUE);
+        if (checkOnly && (limit != null || spec.commandLine().getParseResult().hasMatchedOption("--delay")))
+            throw refuse("--check changes nothing - leave out --delay and --limit");
         try (MongoClient client = connect()) {
             MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection);
+            if (checkOnly) return checkCounters(customers);
             banner("Resume Example", "Update a field on Checking Accts w/ balance > $1k");
 
             // $elemMatch: one and the same account is a checking account and over 1000.
@@ -100,7 +111,7 @@ class resume_update implements Callable<Integer> {
                 // A cursor that nobody reads for 10 minutes is closed by the server: a batch is what we work off in one.
                 for (Document customer : customers.find(unnumbered).projection(Projections.include("_id"))
                         .limit(limit == null ? 0 : limit).batchSize((int) Math.min(1000, Math.max(1, 60 / delay)))) {
-                    if (met++ > 0 && !pause(delay)) break;
+                    if (met++ > 0 && !pause(delay) || System.out.checkError()) break;  // Ctrl-C, or nobody reads what we print
                     System.out.println("Found Checking Account w/ balance > $1000.");
 
                     // The filter once more: a customer changed or numbered since is left alone, and uses up no number.
@@ -122,6 +133,43 @@ class resume_update implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    /** Reads the numbers in their order and says which are missing, or there more than once. */
+    private int checkCounters(MongoCollection<Document> customers) {
+        banner("Resume Check");
+        long highest = 0, numbered = 0, missed = 0, repeated = 0;
+        List<String> gaps = new ArrayList<>(), repeats = new ArrayList<>();
+        // Only the numbers are sorted: of a hundred thousand whole customers a server may refuse to sort so much in memory.
+        for (Document customer : customers.aggregate(List.of(Aggregates.match(Filters.gt("resumeCounter", 0)),
+                Aggregates.project(Projections.fields(Projections.include("resumeCounter"), Projections.excludeId())),
+                Aggregates.sort(Sorts.ascending("resumeCounter"))))) {
+            long counter = customer.get("resumeCounter", Number.class).longValue();
+            numbered++;
+            if (counter > highest + 1) {
+                missed += counter - highest - 1;
+                note(gaps, (highest + 1) + (counter - highest > 2 ? ".." + (counter - 1) : ""));
+            } else if (counter == highest) {
+                repeated++;
+                note(repeats, "" + counter);
+            }
+            highest = counter;
+        }
+        if (numbered == 0) {
+            System.out.println("Nobody is numbered yet: run resume_update first.");
+            return 0;
+        }
+        System.out.println("counters 1.." + highest + ", " + missed + " missed, " + repeated + " repeated");
+        System.out.println("Customers numbered: " + numbered);
+        if (missed > 0) System.out.println("Missed: " + String.join(", ", gaps));
+        if (repeated > 0) System.out.println("Repeated: " + String.join(", ", repeats));
+        banner(elapsed());
+        return missed + repeated == 0 ? 0 : 1;
+    }
+
+    /** Keeps the first ten. */
+    private static void note(List<String> list, String text) {
+        if (list.size() <= 10) list.add(list.size() < 10 ? text : "...");
     }
 
     // ===== Plumbing, the same in every script: common options, settings, connection, errors, Ctrl-C =====

@@ -67,25 +67,25 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 @Command(name = "update", mixinStandardHelpOptions = true, version = "update 1.0", description = {
         "Makes a deposit to every customer whose account is below an amount, one after the other.",
         "The update stream of the listener shows each deposit and the new balance.",
-        "Example: update --account savings --delay 0.2 --limit 10"})
+        "Example: jbang update --account savings --delay 0.2 --limit 10"})
 class update implements Callable<Integer> {
 
     enum Account { checking, savings }
 
     @Option(names = "--account", defaultValue = "checking", paramLabel = "TYPE",
-            description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+            description = "One of ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
     Account account;
 
     @Option(names = "--below", defaultValue = "1000", paramLabel = "AMOUNT",
-            description = "Accounts with less than this (default: ${DEFAULT-VALUE}).")
+            description = "Accounts with less than this. Default: ${DEFAULT-VALUE}.")
     BigDecimal below;
 
     @Option(names = "--deposit", defaultValue = "100", paramLabel = "AMOUNT",
-            description = "What each of them gets, up to 1000000 (default: ${DEFAULT-VALUE}).")
+            description = "What each of them gets, up to 1000000. Default: ${DEFAULT-VALUE}.")
     BigDecimal deposit;
 
     @Option(names = "--delay", defaultValue = "1", paramLabel = "SECONDS",
-            description = "Pause between two customers, up to 300 (default: ${DEFAULT-VALUE}).")
+            description = "Pause between two customers, up to 300. Default: ${DEFAULT-VALUE}.")
     double delay;
 
     @Option(names = "--limit", paramLabel = "N", description = "At most so many customers. Default: all.")
@@ -114,7 +114,7 @@ class update implements Callable<Integer> {
                 // A cursor that nobody reads for 10 minutes is closed by the server: a batch is what we work off in one.
                 for (Document customer : customers.find(poor).projection(Projections.include("_id"))
                         .limit(limit == null ? 0 : limit).batchSize((int) Math.min(1000, Math.max(1, 60 / delay)))) {
-                    if (met++ > 0 && !pause(delay)) break;
+                    if (met++ > 0 && !pause(delay) || System.out.checkError()) break;  // Ctrl-C, or nobody reads what we print
                     System.out.println("Found " + title + " Account with under $" + below.toPlainString() + ".");
 
                     // The filter once more: if the account is no longer what it was when it was read, nothing is changed.

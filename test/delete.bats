@@ -34,15 +34,20 @@ load customers
   assert_equal "$output" "$(printf '{"_id": "%s"}\n' bob cyd sample empty text null bare words eve)"
 }
 
-@test "delete --collection --limit deletes no more than that, and only there" {
-  insert_documents "$(customer ann -1 1)"
+@test "delete --collection --limit deletes no more than that, and only there; and none when nobody reads on" {
+  local id people
+  people=$(for id in {1..600}; do customer "$id" -1 1; done | paste -sd, -)
+  mongo "{\"insert\": \"third\", \"documents\": [$people]}" "{\"insert\": \"accounts\", \"documents\": [$(customer ann -1 1)]}"
   mongo "{\"insert\": \"other\", \"documents\": [$(customer bob -1 1), $(customer cyd -1 1), $(customer dan -1 1)]}"
   run --separate-stderr script delete --collection other --limit 2 --delay 0
   assert_status 0
   assert_equal "$(grep '^Customer name' <<<"$output")" $'Customer name: bob Doe\nCustomer name: cyd Doe'
   assert_line 'Customers deleted: 2'
-  run mongo '{"find": "accounts", "projection": {"_id": 1}}' '{"find": "other", "projection": {"_id": 1}}'
-  assert_equal "$output" $'{"_id": "ann"}\n{"_id": "dan"}'
+  script delete --collection third --delay 0 | head -n 20
+  assert_equal "${PIPESTATUS[0]}" 0
+  run mongo '{"find": "accounts", "projection": {"_id": 1}}' '{"find": "other", "projection": {"_id": 1}}' '{"count": "third"}'
+  assert_equal "$(head -n 2 <<<"$output")" $'{"_id": "ann"}\n{"_id": "dan"}'
+  assert_match '"n": [1-9]' "${lines[2]}"
 }
 
 @test "a customer who has paid in since is kept, and delete says so" {

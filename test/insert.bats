@@ -102,3 +102,68 @@ load customers
   assert_equal "$(wc -l <<<"$stderr" | tr -d ' ')" 1
   assert_equal "$(sed -nE 's/^Customers inserted: //p' <<<"$output")" "$(grep -c '^Inserted record' <<<"$output")"
 }
+
+@test "insert can be killed, stopped by Ctrl-C or piped into head, and leaves whole customers and true totals" {
+  start insert --delay 0 --records 10000000
+  wait_for insert.out '^Inserted record' 2
+  signal insert KILL
+  wait_exit insert
+  local printed killed stopped
+  printed=$(($(grep -c '^Inserted record' <<<"$output") * 1000))
+
+  start insert --delay 0 --records 10000000 --collection second
+  wait_for insert.out '^Inserted record'
+  signal insert INT
+  wait_exit insert
+  assert_status 130
+  assert_equal "$stderr" ''
+  stopped=$(sed -n 's/^Customers inserted: //p' <<<"$output")
+  assert_equal "$(grep '^Inserted record' <<<"$output" | tail -n 1)" "Inserted record: $stopped of 10000000"
+
+  limit=60 script insert --delay 0.01 --records 10000000 --collection third | head -n 8
+  assert_equal "${PIPESTATUS[0]}" 0 # nobody reads on: it has ended by itself
+  local whole='{"accounts": {"$size": 2}, "address.zip": {"$type": "string"}}'
+  run mongo '{"count": "accounts"}' "{\"count\": \"accounts\", \"query\": $whole}" \
+    '{"count": "second"}' "{\"count\": \"second\", \"query\": $whole}" '{"count": "third"}'
+  lines=($(sed -E 's/^\{"n": ([0-9]+),.*/\1/' <<<"$output"))
+  killed=${lines[0]}
+  ((killed >= printed && killed <= printed + 1000)) || fail "$printed printed, $killed inserted"
+  assert_equal "${lines[*]:1:3}" "$killed $stopped $stopped"
+  ((lines[4] > 0 && lines[4] < 1000)) || fail "${lines[4]} inserted, and 8 lines read"
+}
+
+@test "a batch that fails in the middle counts as far as it came" {
+  mongo '{"createIndexes": "accounts", "indexes": [{"key": {"address.state": 1}, "name": "state_1", "unique": true}]}'
+  run --separate-stderr script insert --records 500 --delay 0
+  assert_status 1
+  assert_match '^insert: .*E11000 duplicate key' "$stderr"
+  assert_equal "$(wc -l <<<"$stderr" | tr -d ' ')" 1
+  assert_match '^Customers inserted: [1-9]'
+  assert_line "Customers inserted: $(count)"
+}
+
+# Runs a script as on a terminal; script(1) is another on macOS than on Linux.
+terminal() { # NAME [ARGUMENT…]
+  local command=("$ROOT/test/jbang" run --quiet "$(path "$1")" "${@:2}")
+  if command script --version >/dev/null 2>&1; then
+    within 120 script --quiet --return --command "$(printf '%q ' "${command[@]}")" /dev/null
+  else
+    within 120 script -q /dev/null "${command[@]}"
+  fi </dev/null
+}
+
+@test "on a terminal insert --delay 0 shows count, rate and time left on one line that rewrites itself" {
+  unset NO_COLOR CLICOLOR_FORCE
+  run terminal insert --records 4000 --delay 0
+  assert_status 0
+  local states seconds
+  states=$(tr '\r' '\n' <<<"$output" | grep ^$'\e''\[KInserted' | cut -c4-)
+  assert_match . "$states"
+  refute_match . "$(grep -vxE 'Inserted record: [1-4]000 of 4000, [0-9]+ a second, [0-9]+:[0-9]{2} left' <<<"$states")"
+  refute_match '.{80}' "$states"
+  assert_equal "$(grep -c Inserted <<<"$output")" 1 # all within one line, which is empty in the end
+  assert_match $'\r\e''\[K='
+  assert_line $'Customers inserted: 4000\r'
+  seconds=$(sed -nE 's/^Total Time.*: ([0-9]+).*/\1/p' <<<"$output")
+  (($(wc -l <<<"$states") <= 4 * (seconds + 1))) || fail "too often in $seconds s:"$'\n'"$states"
+}

@@ -66,3 +66,55 @@ counters() {
   assert_line 'Customers updated: 2'
   assert_equal "$(counters)" "$(printf '%s\n' 'ann 42' 'cyd 43' 'dan 41' 'eve 7' 'fay "many"')"
 }
+
+@test "--check asks the database: after a kill, a pipe into head and another run no number is missing or there twice" {
+  local id people=()
+  for id in {1..400}; do people+=("$(customer "$id" 2000 1)"); done
+  insert_documents "${people[@]}"
+  start resume_update --delay 0
+  wait_for resume_update.out '^Counter value' 20
+  signal resume_update KILL
+  wait_exit resume_update
+  script resume_update --delay 0 | head -n 20
+  assert_equal "${PIPESTATUS[0]}" 0
+  run --separate-stderr script resume_update --delay 0
+  assert_line 'Counter value: 400'
+  refute_line 'Customers updated: 0' # it had not gone on when nobody read what it printed
+  run --separate-stderr script resume_update --check
+  assert_status 0
+  assert_transcript <<-'TEXT'
+	MongoDB Atlas DB URL: URI
+	Database: DATABASE
+	Collection: accounts
+	============================================================
+	Resume Check
+	============================================================
+	counters 1..400, 0 missed, 0 repeated
+	Customers numbered: 400
+	============================================================
+	Total Time Elapsed (in seconds): TIME
+	============================================================
+	TEXT
+
+  # 7 is there twice; 3, 10, 11 and 12 are gone.
+  mongo '{"update": "accounts", "updates": [{"q": {"resumeCounter": 3}, "u": {"$set": {"resumeCounter": 7}}},
+      {"q": {"resumeCounter": {"$gte": 10, "$lte": 12}}, "u": {"$unset": {"resumeCounter": 1}}, "multi": true}]}' \
+    '{"insert": "accounts", "documents": [{"resumeCounter": "many"}, {"resumeCounter": 0}]}'
+  run --separate-stderr script resume_update --check
+  assert_status 1
+  assert_equal "$stderr" ''
+  assert_equal "$(sed -n '/^counters/,/^=/p' <<<"$output")" "$(printf '%s\n' \
+    'counters 1..400, 4 missed, 1 repeated' 'Customers numbered: 397' 'Missed: 3, 10..12' 'Repeated: 7' \
+    ============================================================)"
+
+  # Those three are unnumbered still: it has changed nothing.
+  run mongo '{"delete": "accounts", "deletes": [{"q": {"resumeCounter": {"$gt": 0}}, "limit": 0}]}'
+  assert_match '"n": 397,'
+  run --separate-stderr script resume_update --check
+  assert_status 0
+  assert_line 'Nobody is numbered yet: run resume_update first.'
+  run --separate-stderr script resume_update --check --delay 1
+  assert_status 2
+  assert_equal "$stderr" \
+    'resume_update: --check changes nothing - leave out --delay and --limit (see resume_update --help)'
+}

@@ -87,12 +87,15 @@ options() {
     assert_equal "$stderr" ''
     assert_match "^Usage: $name "
     case $name in
-      reset) own= ;;
+      reset) own='--pre-images ' ;;
       listener) own='--fail-after --fail-for --token-file --on-history-lost --on-save-failure --scope --json --color ' ;;
       insert) own='--records --delay --seed ' ;;
       update) own='--account --below --deposit --delay --limit ' ;;
-      *) own='--delay --limit ' ;;
+      delete) own='--delay --limit ' ;;
+      resume_update) own='--delay --limit --check ' ;;
     esac
+    refute_match '^.{81}'
+    assert_match "^Example: jbang $name"
     assert_equal "$name $(options)" "$name $own--uri --database --collection --env-file --verbose --help --version"
     output=$(tr -s ' \n' ' ' <<<"$output")
     assert_match '--uri=.*in \.env: MONGODB_ATLAS_URL.*--database=.*bankdatabase; in \.env: DATABASE'

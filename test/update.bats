@@ -72,3 +72,57 @@ load customers
   assert_line 'Customers updated: 1'
   assert_equal "$(balances)" $'ann 10 110\nbob 10 1000'
 }
+
+@test "update can be killed or piped into head and run again: whole documents, and no deposit twice for one line" {
+  local id people=() paid printed
+  for id in {1..600}; do people+=("$(customer "$id" 950 0)"); done
+  insert_documents "${people[@]}"
+  local all='{"accounts.1.balance": {"$in": [950, 1050]}, "lastName": "Doe"}' had='{"accounts.1.balance": 1050}'
+  start update --delay 0
+  wait_for update.out '^Added' 20
+  signal update KILL
+  wait_exit update
+  paid=$(count "$had") printed=$(grep -c '^Added' <<<"$output")
+  ((paid == printed || paid == printed + 1)) || fail "$printed deposits printed, $paid made"
+
+  script update --delay 0 | head -n 20
+  assert_equal "${PIPESTATUS[0]}" 0
+  paid=$(count "$had")
+  ((paid < 600)) || fail 'update went on when nobody read what it printed'
+
+  run --separate-stderr script update --delay 0
+  assert_line "Customers updated: $((600 - paid))"
+  run mongo "{\"count\": \"accounts\", \"query\": $all}" "{\"count\": \"accounts\", \"query\": $had}"
+  assert_match '^\{"n": 600,' "${lines[0]}"
+  assert_match '^\{"n": 600,' "${lines[1]}"
+}
+
+@test "a failover or a lost connection costs no deposit and makes none twice; one that lasts ends in one line" {
+  start sandbox --port 0
+  wait_for sandbox.out '^ready$'
+  local uri TEST_MONGODB_URI fault id people=() deposits=1
+  uri=$(grep -o 'mongodb://.*' sandbox.out) TEST_MONGODB_URI=$uri
+  for id in {1..60}; do people+=("$(customer "$id" 10 10)"); done
+  insert_documents "${people[@]}"
+  start update --uri "$uri&socketTimeoutMS=2000" --delay 0.5
+  wait_for update.out '^Added'
+  # The first holds the write back until update has asked again on another connection: the server gets it twice.
+  for fault in '"blockConnection": true, "blockTimeMS": 3000' '"closeConnection": true' \
+    '"errorCode": 189' '"errorCode": 10107' '"errorCode": 91'; do
+    signal update STOP
+    deposits=$(grep -c '^Added' update.out)
+    database=admin mongo "{\"configureFailPoint\": \"failCommand\", \"mode\": {\"times\": 1},
+      \"data\": {\"failCommands\": [\"update\"], $fault}}"
+    signal update CONT
+    wait_for update.out '^Added' $((deposits + 2))
+  done
+  database=admin mongo '{"configureFailPoint": "failCommand", "mode": "alwaysOn",
+    "data": {"failCommands": ["update"], "errorCode": 189}}'
+  wait_exit update
+  assert_status 1
+  assert_match '^update: .' "$stderr"
+  assert_equal "$(wc -l <<<"$stderr" | tr -d ' ')" 1
+  deposits=$(grep -c '^Added' <<<"$output")
+  assert_line "Customers updated: $deposits"
+  assert_equal "$(balances | cut -d' ' -f3 | sort | uniq -c | tr -s ' ')" "$(printf ' %s %s\n' $((60 - deposits)) 10 "$deposits" 110)"
+}
