@@ -82,7 +82,7 @@ class insert implements Callable<Integer> {
     String records;
 
     @Option(names = "--delay", paramLabel = "SECONDS", defaultValue = "0.5", description = "Pause between two customers, "
-            + "up to 3600. Default: ${DEFAULT-VALUE}. With 0 they go in batches of " + BATCH + ".")
+            + "up to 3600; with 0 they go in batches of " + BATCH + ". Default: ${DEFAULT-VALUE}.")
     double delay;
 
     @Option(names = "--seed", paramLabel = "N", description = "The same number makes the same customers; birth dates "

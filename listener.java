@@ -131,7 +131,7 @@ class listener implements Callable<Integer> {
     BigDecimal failFor;
 
     @Option(names = "--token-file", paramLabel = "FILE", description = "Keep the resume tokens in this file, and go on after "
-            + "them at the next start. In .env: RESUME_TOKEN_FILE. Default: none, each start begins with what happens next.")
+            + "them at the next start; in .env: RESUME_TOKEN_FILE. Without it each start begins with what happens next.")
     String tokenFile;
 
     @Option(names = "--on-history-lost", defaultValue = "stop", paramLabel = "WHAT", description = "When the oplog no longer "
@@ -475,7 +475,7 @@ class listener implements Callable<Integer> {
                 if (failure.get() != null) return;
                 if (time == null) begin();
                 else open();
-            } catch (MongoException | HistoryLost e) {
+            } catch (MongoException | IllegalStateException e) {
                 fatal(e);
             }
         }
@@ -600,16 +600,16 @@ class listener implements Callable<Integer> {
                     + at((int) (System.currentTimeMillis() / 1000)) + ", may be missing";
             String remedy = "a larger oplog, and a listener that is kept running, prevent it";
             if (onHistoryLost == Then.STOP)
-                throw new HistoryLost(lost + " - " + remedy + "; to go on from now: --on-history-lost continue");
+                throw new IllegalStateException(lost + " - " + remedy + "; to go on from now: --on-history-lost continue");
             begin();
             resumed(lost + ".\nGoing on from now; " + remedy + ".");
         }
 
         void fatal(Throwable e) {
-            String what = e instanceof HistoryLost ? e.getMessage()
-                    : e instanceof MongoException m && m.getCode() == 10334 ? "an event is larger than 16 MB, and the stream cannot get "
-                    + "past it - keep documents smaller, or from MongoDB 6.0.9 on add $changeStreamSplitLargeEvent to its pipeline"
-                    : explain(e instanceof Exception exception ? exception : new IllegalStateException(e));
+            String what = e instanceof IllegalStateException ? e.getMessage()
+                    : e instanceof MongoException large && large.getCode() == 10334 ? "an event is larger than 16 MB, and the stream "
+                    + "cannot get past it - keep documents smaller, or add $changeStreamSplitLargeEvent (MongoDB 6.0.9) to its pipeline"
+                    : e instanceof Exception exception ? explain(exception) : e.toString();
             if (failure.compareAndSet(null, title + " stream: " + what) && verbose) e.printStackTrace();
             stop.countDown();
         }
@@ -640,12 +640,6 @@ class listener implements Callable<Integer> {
         String json(ChangeStreamDocument<Document> event) {
             return new Document("stream", title).append("event", whole(event)).append("token", event.getResumeToken())
                     .append("again", known(event.getClusterTime())).toJson();
-        }
-    }
-
-    static class HistoryLost extends RuntimeException {
-        HistoryLost(String message) {
-            super(message);
         }
     }
 

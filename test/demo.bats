@@ -163,7 +163,7 @@ Watch the counter
   assert_nothing_left
   assert_match 'Each step waits for Enter'
   assert_equal "$(grep -o 'Press Enter' <<<"$output" | wc -l | tr -d ' ')" 3
-  assert_match $'^\033\\[38;5;[0-9]+mlistener +\\|\033\\[0m === INSERT'
+  assert_match $'^\033\\[38;5;[0-9]+mlistener +\\|\033\\[0m (\033\\[[0-9;]+m)*=== INSERT'
   output=$(plain)
   refute_match '^.{81}'
   refute_match '^sandbox '

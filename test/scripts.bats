@@ -73,7 +73,7 @@ checkout() { # FOLDER
 
 # The options that a script's --help lists, each with a description.
 options() {
-  grep -oE '^ +(-[hV], )?--[a-z-]+(=[A-Z]+)? +[^ ]' <<<"$output" | grep -oE -- '--[a-z-]+' | paste -sd' ' -
+  grep -oE '^ +(-[hV], )?--[a-z-]+(=[A-Z]+)?( +[^ ]|$)' <<<"$output" | grep -oE -- '--[a-z-]+' | paste -sd' ' -
 }
 
 @test "each runs by its name in the folder, and its --help lists the options, the variables in .env and the exit codes" {
