@@ -183,7 +183,8 @@ class listener implements Callable<Integer> {
             System.out.println("Starting Change Stream Listener.");
             List<Watch> streams = List.of(new Inserts(), new Updates(), new Deletes(), new Replaces(), new Resumes());
             tokens.load(streams);
-            for (Watch stream : streams) stream.opens();  // from here on it misses nothing
+            for (Watch stream : streams)
+                if (failure.get() == null) stream.opens();  // from here on it misses nothing
             if (failure.get() == null) tokens.save();
             if (failure.get() != null) return fail(1, failure.get());
             for (Watch stream : streams) {
@@ -352,7 +353,7 @@ class listener implements Callable<Integer> {
         void shown(ChangeStreamDocument<Document> event) throws InterruptedException {
             if (failAfter == 0 || seen % failAfter != 0) return;
             notice("Resume Counter: " + seen + "\nSimulate failure for " + failFor.toPlainString() + " seconds...");
-            cursor.close();
+            close();
             if (!pause(failFor.doubleValue())) return;
             notice("Resume Change Stream closed.\nRestart Change Stream with resume token: " + text(token));
             open();
@@ -447,16 +448,11 @@ class listener implements Callable<Integer> {
             try {
                 while (pause(0)) {
                     try {
-                        if (awaySince != null) {
-                            open();
-                            awaySince = null;
-                            resumed("MongoDB is back, going on with the resume token.");
-                        }
+                        if (cursor == null) open();
                         read();
                         wait = 0.2;
                     } catch (MongoException e) {
-                        askedAt = null;
-                        cursor.close();
+                        close();
                         if (lost(e)) historyLost(e);
                         else if (passes(e)) waitForMongoDB(e);
                         else throw e;
@@ -466,39 +462,42 @@ class listener implements Callable<Integer> {
                 fatal(e);
             } finally {
                 flush();
-                cursor.close();
+                close();
             }
         }
 
         void opens() {
             try {
-                if (failure.get() != null) return;
-                if (time == null) begin();
-                else open();
+                try {
+                    open();
+                } catch (MongoException e) {
+                    if (!lost(e)) throw e;
+                    historyLost(e);
+                    open();
+                }
             } catch (MongoException | IllegalStateException e) {
                 fatal(e);
             }
         }
 
-        /** Opens the stream from now on. Until its first reading it has no token, only the time. */
-        void begin() {
-            if (cursor != null) cursor.close();
-            token = null;
-            time = client.getDatabase(database).runCommand(new Document("ping", 1)).get("operationTime", BsonTimestamp.class);
-            cursor = changes().cursor();
-            flush();
-        }
-
-        /** Opens it where it was (startAfter is resumeAfter that also goes on after an invalidate). */
+        /** Opens the stream after its token (startAfter is resumeAfter that also goes on after an invalidate), or from now on. */
         void open() {
-            try {
+            if (time == null) {  // until its first reading a stream has no token, only the time
+                time = client.getDatabase(database).runCommand(new Document("ping", 1)).get("operationTime", BsonTimestamp.class);
+                cursor = changes().cursor();
+            } else {
                 cursor = (token == null ? changes().startAtOperationTime(time) : changes().startAfter(token)).cursor();
                 probe();
-                flush();
-            } catch (MongoException e) {
-                if (!lost(e)) throw e;
-                historyLost(e);
             }
+            flush();
+            if (awaySince != null) resumed("MongoDB is back, going on with the resume token.");
+            awaySince = null;
+        }
+
+        void close() {
+            askedAt = null;
+            if (cursor != null) cursor.close();
+            cursor = null;
         }
 
         /**
@@ -532,9 +531,8 @@ class listener implements Callable<Integer> {
                 case INVALIDATE -> {
                     say((scope == Scope.DATABASE ? "database " + database : "collection " + collection)
                             + " was dropped or renamed, going on after that.");
-                    cursor.close();
                     dropped(watched());
-                    open();
+                    close();
                 }
                 case DROP, RENAME -> dropped(event.getNamespace().getFullName());
                 case DROP_DATABASE -> dropped(event.getDatabaseName());
@@ -601,7 +599,8 @@ class listener implements Callable<Integer> {
             String remedy = "a larger oplog, and a listener that is kept running, prevent it";
             if (onHistoryLost == Then.STOP)
                 throw new IllegalStateException(lost + " - " + remedy + "; to go on from now: --on-history-lost continue");
-            begin();
+            token = null;
+            time = null;
             resumed(lost + ".\nGoing on from now; " + remedy + ".");
         }
 
@@ -624,7 +623,7 @@ class listener implements Callable<Integer> {
             if (token != null && !token.getString("_data").getValue().matches("\\p{XDigit}+"))
                 throw new IllegalArgumentException("no resume token");
             ofAnEvent = state.getBoolean("ofAnEvent");
-            time = Objects.requireNonNull(state.get("time", BsonTimestamp.class));
+            time = state.get("time", BsonTimestamp.class);
         }
 
         String headline(ChangeStreamDocument<Document> event) {
@@ -881,7 +880,7 @@ class listener implements Callable<Integer> {
         CommandLine commandLine = new CommandLine(this).setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, ignored) -> {
                     List<String> meant = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.of();
-                    return fail(2, mask(e.getMessage()) + (meant.isEmpty() ? "" : " - did you mean " + meant.get(0) + "?")
+                    return fail(2, mask(e.getMessage()) + (meant.isEmpty() ? "" : " - did you mean " + String.join(" or ", meant) + "?")
                             + " (see " + spec.name() + " --help)");
                 })
                 .setExecutionExceptionHandler((e, ignored, none) -> {
@@ -969,6 +968,8 @@ class listener implements Callable<Integer> {
             return "MongoDB refused user or password - check them, and that each @ : / % in them is written %40 %3A %2F %25";
         if (e instanceof MongoNotPrimaryException)
             return "this server is not the primary - name its replica set in the URI, or rs.initiate() a new one in mongosh";
+        if (e instanceof MongoNodeIsRecoveringException)
+            return "MongoDB has no primary at the moment (" + message + ") - run it again in a minute";
         if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException
                 || e instanceof MongoConnectionPoolClearedException)
             return "cannot reach MongoDB (" + message  // of the driver's long message the innermost cause, if it names one

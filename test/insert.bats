@@ -93,7 +93,7 @@ load customers
 @test "when the server goes away, insert says so in one line, with its totals" {
   start sandbox --port 0
   wait_for sandbox.out '^ready$'
-  start insert --uri "$(grep -o 'mongodb://.*' sandbox.out)&serverSelectionTimeoutMS=500" --delay 0.1 --records 1000
+  start insert --uri "$(grep -o 'mongodb://.*' sandbox.out)&serverSelectionTimeoutMS=3000" --delay 0.1 --records 1000
   wait_for insert.out '^Inserted record: 2 of 1000$'
   stop sandbox
   wait_exit insert

@@ -13,6 +13,7 @@ import com.mongodb.MongoCommandException;
 import com.mongodb.MongoConfigurationException;
 import com.mongodb.MongoConnectionPoolClearedException;
 import com.mongodb.MongoException;
+import com.mongodb.MongoNodeIsRecoveringException;
 import com.mongodb.MongoNotPrimaryException;
 import com.mongodb.MongoSecurityException;
 import com.mongodb.MongoSocketException;
@@ -121,7 +122,7 @@ class replace implements Callable<Integer> {
         CommandLine commandLine = new CommandLine(this).setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, ignored) -> {
                     List<String> meant = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.of();
-                    return fail(2, mask(e.getMessage()) + (meant.isEmpty() ? "" : " - did you mean " + meant.get(0) + "?")
+                    return fail(2, mask(e.getMessage()) + (meant.isEmpty() ? "" : " - did you mean " + String.join(" or ", meant) + "?")
                             + " (see " + spec.name() + " --help)");
                 })
                 .setExecutionExceptionHandler((e, ignored, none) -> {
@@ -209,6 +210,8 @@ class replace implements Callable<Integer> {
             return "MongoDB refused user or password - check them, and that each @ : / % in them is written %40 %3A %2F %25";
         if (e instanceof MongoNotPrimaryException)
             return "this server is not the primary - name its replica set in the URI, or rs.initiate() a new one in mongosh";
+        if (e instanceof MongoNodeIsRecoveringException)
+            return "MongoDB has no primary at the moment (" + message + ") - run it again in a minute";
         if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException
                 || e instanceof MongoConnectionPoolClearedException)
             return "cannot reach MongoDB (" + message  // of the driver's long message the innermost cause, if it names one
