@@ -8,6 +8,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * The last changes of all databases, in order: what the oplog is to a replica set. Bounded: the oldest change leaves
@@ -24,12 +25,32 @@ final class ChangeLog {
      * @param type       operation type, as in the event
      * @param collection null for dropDatabase
      * @param to         of a rename: the new collection's {@code [database, collection]}; else null
-     * @param body       the event's fields beyond time, type and namespace
+     * @param event      the event as all streams share it that ask for no images
+     * @param encoded    that event as BSON, once a stream has sent it
      * @param before     the document before the change (pre-image), or null where none is kept
      * @param after      the document after it (post-image), likewise
      */
     record Entry(long time, Instant wallTime, String type, String database, String collection, List<String> to,
-                 Document body, Document before, Document after) {
+                 Document event, AtomicReference<byte[]> encoded, Document before, Document after) {
+
+        /** The event as BSON, encoded for the first stream that sends it and shared by all others. */
+        byte[] bytes() {
+            byte[] bytes = encoded.get();
+            if (bytes == null) {
+                bytes = Wire.encode(event);
+                encoded.set(bytes);
+            }
+            return bytes;
+        }
+
+        /** The fields that every event has, also an invalidate that follows this change. */
+        static Document frame(long time, Instant wallTime, ResumeToken.Kind kind, String type) {
+            ResumeToken token = new ResumeToken(time, kind);
+            return new Document("_id", token.toDocument())
+                .append("operationType", type)
+                .append("clusterTime", token.clusterTime())
+                .append("wallTime", wallTime);
+        }
     }
 
     private final int capacity;
@@ -45,11 +66,20 @@ final class ChangeLog {
         return Instant.now().getEpochSecond() << 32;
     }
 
-    /** Adds a change and wakes the streams that wait. */
+    /**
+     * Adds a change and wakes the streams that wait.
+     *
+     * @param body the event's fields beyond time, type and namespace
+     */
     synchronized void add(String type, String database, String collection, List<String> to, Document body,
                           Document before, Document after) {
         lastTime = Math.max(lastTime + 1, now() + 1);
-        entries.put(lastTime, new Entry(lastTime, Instant.now(), type, database, collection, to, body, before, after));
+        Instant wallTime = Instant.now();
+        Document namespace = new Document("db", database);
+        namespace.putIfNotNull("coll", collection);
+        Document event = Entry.frame(lastTime, wallTime, ResumeToken.Kind.EVENT, type).append("ns", namespace).appendAll(body);
+        entries.put(lastTime, new Entry(lastTime, wallTime, type, database, collection, to, event, new AtomicReference<>(),
+            before, after));
         if (entries.size() > capacity) {
             forgottenTime = entries.pollFirstEntry().getKey();
         }

@@ -159,7 +159,7 @@ final class ChangeStream {
         int bytes = 0;
         while (open && events.size() < count) {
             if (pendingInvalidate != null) {
-                emit(pendingInvalidate, events, MAX_BATCH_BYTES);
+                emit(pendingInvalidate, null, events, MAX_BATCH_BYTES);
                 open = false;
                 return;
             }
@@ -173,7 +173,7 @@ final class ChangeStream {
                         throw new MongoServerError(280, "ChangeStreamFatalError",
                             "cannot resume stream; the resume token was not found. " + token.toDocument());
                     }
-                    int size = emit(event(entry), events, MAX_BATCH_BYTES - bytes);
+                    int size = emit(event(entry), entry, events, MAX_BATCH_BYTES - bytes);
                     if (size < 0) {
                         return;
                     }
@@ -196,7 +196,7 @@ final class ChangeStream {
     }
 
     /** Adds the event where the pipeline lets it through; its size, or -1 when it belongs to the next batch. */
-    private int emit(Document event, List<byte[]> events, int room) {
+    private int emit(Document event, ChangeLog.Entry entry, List<byte[]> events, int room) {
         Document id = (Document) event.get("_id");
         Document result = pipeline.apply(event);
         if (result == null) {
@@ -207,7 +207,7 @@ final class ChangeStream {
                 + "contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes "
                 + "it impossible to resume the stream from that point.");
         }
-        byte[] bytes = Wire.encode(result);
+        byte[] bytes = entry != null && result == entry.event() ? entry.bytes() : Wire.encode(result);
         if (bytes.length > MAX_BATCH_BYTES) {
             throw new MongoServerError(10334, "BSONObjectTooLarge", "BSONObj size: " + bytes.length
                 + " is invalid. Size must be between 0 and 16793600(16MB)");
@@ -240,39 +240,30 @@ final class ChangeStream {
         };
     }
 
-    private static Document frame(ChangeLog.Entry entry, ResumeToken.Kind kind, String type) {
-        ResumeToken token = new ResumeToken(entry.time(), kind);
-        return new Document("_id", token.toDocument())
-            .append("operationType", type)
-            .append("clusterTime", token.clusterTime())
-            .append("wallTime", entry.wallTime());
-    }
-
     private static Document invalidate(ChangeLog.Entry entry) {
-        return frame(entry, ResumeToken.Kind.INVALIDATE, "invalidate");
+        return ChangeLog.Entry.frame(entry.time(), entry.wallTime(), ResumeToken.Kind.INVALIDATE, "invalidate");
     }
 
+    /** The event that all streams share, or where this one asks for images, a copy with them. */
     private Document event(ChangeLog.Entry entry) {
-        Document event = frame(entry, ResumeToken.Kind.EVENT, entry.type());
-        Document namespace = new Document("db", entry.database());
-        namespace.putIfNotNull("coll", entry.collection());
-        event.put("ns", namespace);
-        event.putAll(entry.body());
-        addImages(event, entry);
-        return event;
-    }
-
-    private void addImages(Document event, ChangeLog.Entry entry) {
         boolean update = entry.type().equals("update");
-        if (update && !fullDocument.equals("default")) {
+        boolean after = update && !fullDocument.equals("default");
+        boolean before = !fullDocumentBeforeChange.equals("off")
+            && (update || Set.of("replace", "delete").contains(entry.type()));
+        if (!after && !before) {
+            return entry.event();
+        }
+        Document event = entry.event().clone();
+        if (after) {
             event.put("fullDocument", fullDocument.equals("updateLookup")
                 ? lookup.apply(entry, ((Document) event.get("documentKey")).get("_id"))
                 : image(entry, entry.after(), fullDocument, "post-image"));
         }
-        if (!fullDocumentBeforeChange.equals("off") && (update || Set.of("replace", "delete").contains(entry.type()))) {
+        if (before) {
             event.put("fullDocumentBeforeChange",
                 image(entry, entry.before(), fullDocumentBeforeChange, "pre-image"));
         }
+        return event;
     }
 
     private static Document image(ChangeLog.Entry entry, Document image, String mode, String name) {
