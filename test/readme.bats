@@ -127,7 +127,7 @@ helped() { # NAME
       if (option == "") return
       gsub(/ +/, " ", text)
       value = match(text, /[Dd]efault: [^);]+/) ? substr(text, RSTART + 9, RLENGTH - 9) : ""
-      sub(/\.? *$/, "", value)
+      sub(/\.( .*)?$/, "", value)
       variable = match(text, /in \.env: [A-Z_]+/) ? substr(text, RSTART + 9, RLENGTH - 9) : ""
       print name " " option "|" value "|" variable
       option = ""
