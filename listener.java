@@ -440,7 +440,8 @@ class listener implements Callable<Integer> {
 
         /** The filter must let invalidate through: only with the token of that event can a stream go on after a drop. */
         ChangeStreamIterable<Document> changes() {
-            return watch(Filters.or(wanted, Filters.eq("operationType", "invalidate"))).maxAwaitTime(1, TimeUnit.SECONDS);
+            return watch(Filters.or(wanted, Filters.eq("operationType", "invalidate")))
+                    .maxAwaitTime(1, TimeUnit.SECONDS).batchSize(1000);  // a batch is decoded whole: not 16 MB at once
         }
 
         @Override
