@@ -72,7 +72,7 @@ said() { # TRANSCRIPT OUTPUT
   while IFS= read -r command; do commands+=("$command"); done < <(blocks sh)
   for command in "${commands[@]}"; do
     case $command in
-      test/demo | test/run | MONGODB_ATLAS_URL*) continue ;; # demo.bats, this very run, traces.bats
+      test/demo | test/run | test/bench | MONGODB_ATLAS_URL*) continue ;; # demo.bats, this run, bench.bats, traces.bats
       docker* | *mongod*) continue ;;                        # as the README says: not tried
       export*) eval "$command" && continue ;;
       'jbang sandbox') start_command sandbox jbang sandbox --port 0 && wait_for sandbox.out '^ready$' && continue ;;
