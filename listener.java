@@ -99,7 +99,7 @@ import static java.nio.file.StandardOpenOption.WRITE;
  * <pre>
  * jbang listener
  * jbang listener --fail-after 3 --fail-for 5
- * jbang listener --token-file tokens.json
+ * jbang listener --token-file listener.token
  * jbang listener --json | jq .event.documentKey
  * </pre>
  *
@@ -113,7 +113,7 @@ import static java.nio.file.StandardOpenOption.WRITE;
         "Shows what happens to the bank customers, as it happens: five change streams, each with a filter of its own.",
         "The resume stream breaks off after every few events and goes on where it stopped. Ctrl-C ends it.",
         "Example: jbang listener --fail-after 3 --fail-for 5",
-        "         jbang listener --token-file tokens.json"})
+        "         jbang listener --token-file listener.token"})
 class listener implements Callable<Integer> {
 
     enum Scope { COLLECTION, DATABASE, DEPLOYMENT }

@@ -463,6 +463,7 @@ Customer _id: 2'
   own_sandbox
   listen --fail-after 0
   database=admin mongo '{"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": {"failCommands": ["getMore", "aggregate"], "closeConnection": true}}'
+  wait_for listener.out ' stream: cannot reach MongoDB' 5 # none still waits for an answer, which could be an event
   write "$(insert "$(customer 1 ann 5 -1)")" "$(counter 1 1)" "$(deposit 1 savings 1)" "$(update 1 '{"email": "new"}')" \
     '{"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]}'
   wait_for listener.out '^Insert stream: cannot reach MongoDB \(.*\)$'

@@ -87,7 +87,7 @@ said() { # TRANSCRIPT OUTPUT
         signal killed KILL
         wait_exit killed
         start_command again $command
-        wait_for again.out '^Going on after the resume tokens in .*/tokens\.json'
+        wait_for again.out '^Going on after the resume tokens in .*/listener\.token'
         continue
         ;;
       *--check) ;;
