@@ -703,7 +703,8 @@ class listener implements Callable<Integer> {
                     stream.goOnAfter(found.get("streams", Document.class).get(stream.title, Document.class));
                     stream.mayBeKnown = new BsonTimestamp(marks.getLong(8 * streams.indexOf(stream)));
                 }
-                System.out.println("Going on after the resume tokens in " + file + ", saved " + found.getDate("saved").toInstant());
+                savedAt = found.getDate("saved").toInstant();
+                System.out.println("Going on after the resume tokens in " + file + ", saved " + savedAt);
             } catch (ParameterException e) {
                 throw e;
             } catch (IOException | RuntimeException e) {
