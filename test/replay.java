@@ -46,6 +46,10 @@ class replay implements Callable<Integer> {
                     + "comment. A listed step that does not differ any more is a failure.")
     Path differences;
 
+    @Option(names = "--wait", paramLabel = "MILLIS", defaultValue = "500",
+            description = "How long a reading waits for one more event. Default: ${DEFAULT-VALUE}.")
+    int waitMillis;
+
     @Option(names = "--force",
             description = "Drop the databases 'trace' and 'other' even if there is something in them.")
     boolean force;
@@ -105,7 +109,7 @@ class replay implements Callable<Integer> {
         DATABASES.forEach(name -> client.getDatabase(name).drop());
         List<String> failures = new ArrayList<>(), notes = new ArrayList<>();
         try (ClientSession session = client.startSession()) {
-            Scenario scenario = new Scenario(client, session, new HashMap<>());
+            Scenario scenario = new Scenario(client, session, new HashMap<>(), waitMillis);
             for (int number = 1; number <= trace.steps.size(); number++) {
                 Document step = new Document(trace.steps.get(number - 1));
                 Document expected = (Document) step.remove("expect");
@@ -136,7 +140,7 @@ class replay implements Callable<Integer> {
     // ---- Playing: what is sent, and what of the answer is looked at
 
     /** One run of one trace. */
-    record Scenario(MongoClient client, ClientSession session, Map<String, Stream> streams) {
+    record Scenario(MongoClient client, ClientSession session, Map<String, Stream> streams, int waitMillis) {
 
         /** Gives the answer in the form of an expectation. */
         Document play(Document step, Document expected) {
@@ -203,7 +207,7 @@ class replay implements Callable<Integer> {
             boolean more = true;
             while (more && stream.isOpen() && events.size() < count) {
                 Document reply = send(stream.database, new Document("getMore", stream.id)
-                        .append("collection", stream.collection).append("maxTimeMS", 500));
+                        .append("collection", stream.collection).append("maxTimeMS", waitMillis));
                 more = stream.accept(reply.get("cursor", Document.class), "nextBatch", events);
             }
             answer.append("open", stream.isOpen());

@@ -66,12 +66,12 @@ start_sandbox() { # OPTION…
 
 @test "a stream that comes back too late is told so in each of the three ways of a server" {
   start_sandbox --oplog-size 10
-  run --separate-stderr script replay --uri "$uri" "$ROOT/test/scenarios/history-lost.json"
+  run --separate-stderr script replay --wait 50 --uri "$uri" "$ROOT/test/scenarios/history-lost.json"
   assert_status 0
 }
 
 @test "pre- and post-images, stages, refusals and faults on demand are as the manual has them" {
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay "$ROOT"/test/scenarios/{pre-images,fail-command,by-the-manual}.json
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay --wait 50 "$ROOT"/test/scenarios/{pre-images,fail-command,by-the-manual}.json
   assert_status 0
 }
 

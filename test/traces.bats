@@ -7,9 +7,9 @@ setup_file() {
   export BATS_NO_PARALLELIZE_WITHIN_FILE=true # every replay uses the same two databases
 }
 
-# One JVM plays any number of traces, so each test calls it as seldom as it can.
+# One JVM plays any number of traces, so each test calls it as seldom as it can. The sandbox shows an event at once.
 replay() { # [OPTION…] TRACE…
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI script replay "$@"
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI script replay ${TEST_SANDBOX:+--wait 50} "$@"
 }
 
 # A copy of a trace in which one step is another. A trace has one step a line, the first in its third line.

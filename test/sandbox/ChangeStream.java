@@ -35,7 +35,7 @@ final class ChangeStream {
 
     private long position;
     private ResumeToken token;
-    private Document pendingInvalidate;
+    private ChangeLog.Entry pendingInvalidate;
     private boolean startNotFound;
     private volatile boolean open = true;
 
@@ -107,7 +107,7 @@ final class ChangeStream {
         startNotFound = entry == null || !inScope(entry);
         position = Math.max(Math.min(token.time(), log.lastTime()), log.oldestTime() - 1);
         if (!startNotFound && token.kind() == ResumeToken.Kind.EVENT && invalidates(entry)) {
-            pendingInvalidate = invalidate(entry);
+            pendingInvalidate = entry;
         }
     }
 
@@ -159,7 +159,7 @@ final class ChangeStream {
         int bytes = 0;
         while (open && events.size() < count) {
             if (pendingInvalidate != null) {
-                emit(pendingInvalidate, null, events, MAX_BATCH_BYTES);
+                emit(invalidate(pendingInvalidate), pendingInvalidate, ResumeToken.Kind.INVALIDATE, events, MAX_BATCH_BYTES);
                 open = false;
                 return;
             }
@@ -173,7 +173,7 @@ final class ChangeStream {
                         throw new MongoServerError(280, "ChangeStreamFatalError",
                             "cannot resume stream; the resume token was not found. " + token.toDocument());
                     }
-                    int size = emit(event(entry), entry, events, MAX_BATCH_BYTES - bytes);
+                    int size = emit(event(entry), entry, ResumeToken.Kind.EVENT, events, MAX_BATCH_BYTES - bytes);
                     if (size < 0) {
                         return;
                     }
@@ -181,7 +181,7 @@ final class ChangeStream {
                 }
                 position = entry.time();
                 if (invalidates(entry)) {
-                    pendingInvalidate = invalidate(entry);
+                    pendingInvalidate = entry;
                     break;
                 }
             }
@@ -196,7 +196,7 @@ final class ChangeStream {
     }
 
     /** Adds the event where the pipeline lets it through; its size, or -1 when it belongs to the next batch. */
-    private int emit(Document event, ChangeLog.Entry entry, List<byte[]> events, int room) {
+    private int emit(Document event, ChangeLog.Entry entry, ResumeToken.Kind kind, List<byte[]> events, int room) {
         Document id = (Document) event.get("_id");
         Document result = pipeline.apply(event);
         if (result == null) {
@@ -207,7 +207,7 @@ final class ChangeStream {
                 + "contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes "
                 + "it impossible to resume the stream from that point.");
         }
-        byte[] bytes = entry != null && result == entry.event() ? entry.bytes() : Wire.encode(result);
+        byte[] bytes = result == entry.event() ? entry.bytes() : Wire.encode(result);
         if (bytes.length > MAX_BATCH_BYTES) {
             throw new MongoServerError(10334, "BSONObjectTooLarge", "BSONObj size: " + bytes.length
                 + " is invalid. Size must be between 0 and 16793600(16MB)");
@@ -216,7 +216,7 @@ final class ChangeStream {
             return -1;
         }
         events.add(bytes);
-        token = ResumeToken.parse(id);
+        token = new ResumeToken(entry.time(), kind);
         return bytes.length;
     }
 

@@ -31,6 +31,7 @@ final class Commands {
     private final FailPoint failPoint = new FailPoint();
     private final Map<Long, ChangeStream> streams = new ConcurrentHashMap<>();
     private final AtomicInteger connections = new AtomicInteger();
+    private final AtomicInteger reading = new AtomicInteger();
     // Far from the library's own cursors, which count from 1.
     private final AtomicLong nextStream = new AtomicLong(System.nanoTime() | 1L << 62);
 
@@ -178,11 +179,14 @@ final class Commands {
         Number size = (Number) command.getOrDefault("batchSize", Integer.MAX_VALUE);
         Number millis = (Number) command.getOrDefault("maxTimeMS", DEFAULT_AWAIT_MILLIS);
         ChangeStream.Batch batch;
+        reading.incrementAndGet();
         try {
             batch = stream.next(size.intValue() == 0 ? Integer.MAX_VALUE : size.intValue(), millis.longValue());
         } catch (MongoServerError error) {
             kill(Set.of(id));
             throw error;
+        } finally {
+            reading.decrementAndGet();
         }
         if (!batch.open() && streams.remove(id) == null) {
             throw new MongoServerError(43, "CursorNotFound", "cursor id " + id + " not found");
@@ -210,7 +214,7 @@ final class Commands {
     private Document status() {
         Document status = storage.getServerStatus().append("version", Admin.VERSION);
         Document cursors = (Document) ((Document) ((Document) status.get("metrics")).get("cursor")).get("open");
-        cursors.put("total", (Long) cursors.get("total") + streams.size());
+        cursors.append("total", (Long) cursors.get("total") + streams.size()).append("pinned", (long) reading.get());
         return status.append("connections",
             new Document("current", connections.get()).append("threaded", Thread.activeCount()));
     }

@@ -1,8 +1,8 @@
 import de.bwaldvogel.mongo.backend.ArrayFilters;
 import de.bwaldvogel.mongo.backend.CollectionOptions;
 import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.QueryResult;
-import de.bwaldvogel.mongo.backend.ValueComparator;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
 import de.bwaldvogel.mongo.bson.Document;
@@ -10,19 +10,14 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.NavigableMap;
-import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /** A collection in memory that logs what happens to it, finds by {@code _id} without a scan, and matches by {@link Query}. */
 final class LoggedCollection extends MemoryCollection {
 
     private final ChangeLog log;
-    private final NavigableMap<Object, Integer> ids = new TreeMap<>(ValueComparator.ascWithoutListHandling());
-    private final Map<String, String> names = new HashMap<>();
+    private IdIndex ids;
     private Document update = new Document();
 
     /** Whether events keep the document before and after a change: {@code changeStreamPreAndPostImages}. */
@@ -35,10 +30,23 @@ final class LoggedCollection extends MemoryCollection {
         this.log = log;
     }
 
+    @Override
+    public void addIndex(Index<Integer> index) {
+        if (index instanceof IdIndex byId) {
+            ids = byId;
+        }
+        super.addIndex(index);
+    }
+
     /** A copy of the document as it is now, or null. */
     Document get(Object id) {
-        Integer position = ids.get(id);
-        return position == null ? null : getDocument(position).cloneDeeply();
+        Integer position = ids.positions.get(id);
+        return position == null ? null : copy(getDocument(position));
+    }
+
+    /** The document as it is now. An update puts new values into the living one, and changes none of the old ones. */
+    private static Document copy(Document document) {
+        return document.clone();
     }
 
     /** The first of these documents, and a cursor for the others. */
@@ -47,45 +55,23 @@ final class LoggedCollection extends MemoryCollection {
     }
 
     @Override
-    protected Integer addDocumentInternal(Document received) {
-        Document document = sharingNames(received);
+    protected Integer addDocumentInternal(Document document) {
         Integer position = super.addDocumentInternal(document);
         lastInserted = document.get("_id");
-        ids.put(lastInserted, position);
-        add("insert", lastInserted, new Document("fullDocument", document.cloneDeeply()), null, null);
+        add("insert", lastInserted, new Document("fullDocument", copy(document)), null, null);
         return position;
-    }
-
-    /** The document with each field's name as it is known already: that saves a quarter of the memory of many alike. */
-    private Document sharingNames(Document document) {
-        Document shared = new Document();
-        document.forEach((name, value) -> {
-            String known = names.putIfAbsent(name, name);
-            shared.put(known == null ? name : known, sharingNames(value));
-        });
-        return shared;
-    }
-
-    private Object sharingNames(Object value) {
-        if (value instanceof List<?> list) {
-            List<Object> shared = new ArrayList<>(list.size());
-            list.forEach(element -> shared.add(sharingNames(element)));
-            return shared;
-        }
-        return value instanceof Document document ? sharingNames(document) : value;
     }
 
     @Override
     protected void removeDocument(Integer position) {
         Document document = getDocument(position);
         super.removeDocument(position);
-        ids.remove(document.get("_id"));
         add("delete", document.get("_id"), new Document(), document, null);
     }
 
     @Override
     protected void handleUpdate(Integer position, Document before, Document document) {
-        Document after = document.cloneDeeply();
+        Document after = copy(document);
         if (UpdateDescription.isReplacement(update)) {
             add("replace", after.get("_id"), new Document("fullDocument", after), before, null);
         } else {
@@ -99,6 +85,17 @@ final class LoggedCollection extends MemoryCollection {
             images ? before : null, images ? after : null);
     }
 
+    /** Adding up sizes with each write would mean to encode each document once more. */
+    @Override
+    protected boolean tracksDataSize() {
+        return false;
+    }
+
+    @Override
+    protected int getDataSize() {
+        return queryAllAsStream().mapToInt(document -> Wire.encode(document).length).sum();
+    }
+
     @Override
     protected boolean documentMatchesQuery(Document document, Document query) {
         return Query.matches(document, query);
@@ -109,10 +106,10 @@ final class LoggedCollection extends MemoryCollection {
         Object id = idCondition(query);
         Stream<Integer> positions = null;
         if (id != null && !(id instanceof Document)) {
-            positions = Stream.ofNullable(ids.get(id));
+            positions = Stream.ofNullable(ids.positions.get(id));
         } else if (orderBy != null && orderBy.equals(new Document("_id", 1))) {
             Object from = id instanceof Document range ? range.getOrDefault("$gt", range.get("$gte")) : null;
-            positions = (from == null ? ids : ids.tailMap(from, true)).values().stream();
+            positions = (from == null ? ids.positions : ids.positions.tailMap(from, true)).values().stream();
         }
         if (positions == null) {
             return super.queryDocuments(query, orderBy, skip, limit, batchSize, fields);

@@ -42,6 +42,9 @@ final class Reads {
         if (name.equals("aggregate")) {
             reply = aggregate(connection, database, command);
         } else if (OF_THE_LIBRARY.contains(name)) {
+            if (name.equals("dropIndexes") && List.of(IdIndex.NAME, new Document("_id", 1)).contains(command.get("index"))) {
+                throw new MongoServerError(72, "InvalidOptions", "cannot drop _id index");
+            }
             // Without a size of the client's own a reply could outgrow a message.
             if (name.equals("find") || name.equals("getMore")) {
                 command.putIfAbsent("batchSize", name.equals("find") ? FIRST_BATCH : BATCH);
@@ -101,8 +104,10 @@ final class Reads {
         if (stage.containsKey("$changeStream")) {
             throw new MongoServerError(40602, "Location40602", "$changeStream is only valid as the first stage in a pipeline.");
         }
-        return Aggregation.fromPipeline(List.of(Pipeline.known(stage)), storage::resolveDatabase,
-            storage.resolveDatabase(database), collection, NoopOplog.get()).runStagesAsStream(documents);
+        Document known = Pipeline.known(stage);
+        // $addFields reaches into the documents that it gets, which may be the living ones.
+        return Aggregation.fromPipeline(List.of(known), storage::resolveDatabase, storage.resolveDatabase(database), collection,
+            NoopOplog.get()).runStagesAsStream(known.containsKey("$addFields") ? documents.map(Document::cloneDeeply) : documents);
     }
 
     private static Document statistics(Connection connection, LoggedCollection collection) {

@@ -2,6 +2,7 @@ import de.bwaldvogel.mongo.bson.BsonTimestamp;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
+import java.util.HexFormat;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -28,6 +29,7 @@ record ResumeToken(long time, Kind kind) {
         }
     }
 
+    private static final HexFormat HEX = HexFormat.of().withUpperCase();
     /** Time, then the kind; a real server's token has the collection and the document key before the end. */
     private static final Pattern FORM = Pattern.compile("82([0-9A-F]{16})2B02(29|2C0100)29([0-9A-F]*)04");
 
@@ -66,6 +68,6 @@ record ResumeToken(long time, Kind kind) {
     }
 
     Document toDocument() {
-        return new Document("_data", "82%016X2B02%s".formatted(time, kind.ending));
+        return new Document("_data", "82" + HEX.toHexDigits(time) + "2B02" + kind.ending);
     }
 }

@@ -1,5 +1,7 @@
 import de.bwaldvogel.mongo.MongoCollection;
 import de.bwaldvogel.mongo.backend.CollectionOptions;
+import de.bwaldvogel.mongo.backend.Index;
+import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
@@ -25,6 +27,12 @@ final class Storage extends MemoryBackend {
                 return collection.startsWith("system.") || Set.of("admin", "config", "local").contains(name)
                     ? super.openOrCreateCollection(collection, options)
                     : new LoggedCollection(this, collection, options, cursorRegistry, log);
+            }
+
+            @Override
+            protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys, boolean sparse) {
+                return index.equals(IdIndex.NAME) ? new IdIndex(keys)
+                    : super.openOrCreateUniqueIndex(collection, index, keys, sparse);
             }
         };
     }

@@ -130,7 +130,7 @@ final class Wire implements AutoCloseable {
             // Only the first hello of a driver still comes this way.
             String namespace = BsonDecoder.decodeCString(body);
             body.skipBytes(8);
-            Document command = BsonDecoder.decodeBson(body);
+            Document command = Bson.read(body);
             command.put("$db", namespace.substring(0, Math.max(0, namespace.indexOf('.'))));
             byte[] document = commands.answer(connection, command);
             reply.writeIntLE(8).writeLongLE(0).writeIntLE(0).writeIntLE(1).writeBytes(document);
@@ -149,14 +149,14 @@ final class Wire implements AutoCloseable {
         while (body.readerIndex() < end) {
             int kind = body.readByte();
             if (kind == 0 && command == null) {
-                command = BsonDecoder.decodeBson(body);
+                command = Bson.read(body);
             } else if (kind == 1) {
                 int sequenceEnd = body.readerIndex() + body.getIntLE(body.readerIndex());
                 body.skipBytes(4);
                 String name = BsonDecoder.decodeCString(body);
                 List<Document> documents = new ArrayList<>();
                 while (body.readerIndex() < sequenceEnd) {
-                    documents.add(BsonDecoder.decodeBson(body));
+                    documents.add(Bson.read(body));
                 }
                 sequences.put(name, documents);
             } else {

@@ -1,0 +1,97 @@
+import de.bwaldvogel.mongo.MongoCollection;
+import de.bwaldvogel.mongo.backend.Index;
+import de.bwaldvogel.mongo.backend.IndexKey;
+import de.bwaldvogel.mongo.backend.KeyValue;
+import de.bwaldvogel.mongo.backend.ValueComparator;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.ObjectId;
+import de.bwaldvogel.mongo.exception.DuplicateKeyError;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+
+/**
+ * The index on {@code _id}, in order: where each document is. The library's own is without order, and computes the keys
+ * of an index on any fields.
+ *
+ * @see <a href="https://www.mongodb.com/docs/manual/indexes/#default-index">Default Index</a>
+ */
+final class IdIndex extends Index<Integer> {
+
+    static final String NAME = "_id_";
+
+    private static final Comparator<Object> ORDER = ValueComparator.ascWithoutListHandling();
+
+    /** Nearly all are ObjectIds, whose type the library takes longer to look up than to store a document. */
+    final NavigableMap<Object, Integer> positions = new TreeMap<>((one, other) ->
+        one instanceof ObjectId id && other instanceof ObjectId another ? id.compareTo(another) : ORDER.compare(one, other));
+
+    IdIndex(List<IndexKey> keys) {
+        super(NAME, keys, false);
+    }
+
+    @Override
+    public Integer getPosition(Document document) {
+        return positions.get(document.get("_id"));
+    }
+
+    @Override
+    public void checkAdd(Document document, MongoCollection<Integer> collection) {
+        if (getPosition(document) != null) {
+            throw new DuplicateKeyError(this, collection, getKeys(), new KeyValue(document.get("_id")));
+        }
+    }
+
+    @Override
+    public void add(Document document, Integer position, MongoCollection<Integer> collection) {
+        positions.put(document.get("_id"), position);
+    }
+
+    @Override
+    public Integer remove(Document document) {
+        return positions.remove(document.get("_id"));
+    }
+
+    /** Never: the collection looks here itself. */
+    @Override
+    public boolean canHandle(Document query) {
+        return false;
+    }
+
+    @Override
+    public Iterable<Integer> getPositions(Document query) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public boolean isUnique() {
+        return true;
+    }
+
+    @Override
+    public long getCount() {
+        return positions.size();
+    }
+
+    @Override
+    public long getDataSize() {
+        return getCount();
+    }
+
+    @Override
+    public void checkUpdate(Document before, Document after, MongoCollection<Integer> collection) {
+        // No update changes an _id.
+    }
+
+    @Override
+    public void updateInPlace(Document before, Document after, Integer position, MongoCollection<Integer> collection) {
+        // As above.
+    }
+
+    @Override
+    public void drop() {
+        // Only with its collection.
+    }
+}
