@@ -104,6 +104,7 @@ class insert implements Callable<Integer> {
 
             Random random = seed == null ? new Random() : new Random(seed);
             Faker faker = new Faker(Locale.ENGLISH, random);
+            CompletableFuture<List<Document>> next = delay > 0 ? null : make(total, faker, random);
             boolean rewrite = delay == 0 && Ansi.AUTO.enabled();  // a terminal that knows how to clear a line
             long begun = System.nanoTime(), shown = begun;
             int inserted = 0;
@@ -113,8 +114,8 @@ class insert implements Callable<Integer> {
                         customers.insertOne(customer(faker, random));
                         inserted++;
                     } else {
-                        List<Document> batch = Stream.generate(() -> customer(faker, random))
-                                .limit(Math.min(BATCH, total - inserted)).toList();
+                        List<Document> batch = next.join();
+                        next = make(total - inserted - batch.size(), faker, random);
                         try {
                             customers.insertMany(batch);
                             inserted += batch.size();
@@ -139,6 +140,12 @@ class insert implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    /** Makes the next batch, while the one before is on its way to the server. */
+    private static CompletableFuture<List<Document>> make(int left, Faker faker, Random random) {
+        return CompletableFuture.supplyAsync(() ->
+                Stream.generate(() -> customer(faker, random)).limit(Math.min(BATCH, left)).toList());
     }
 
     /** How fast it goes, and how many minutes and seconds are left. */
