@@ -4,7 +4,7 @@
 //DEPS io.github.cdimascio:dotenv-java:3.2.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:+UseSerialGC -Xmn32m -Xlog:disable
+//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:-UsePerfData -Xmn32m -Xlog:disable
 //CDS
 
 import com.mongodb.ConnectionString;
@@ -82,6 +82,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -158,6 +159,7 @@ class listener implements Callable<Integer> {
 
     MongoClient client;
     boolean preImages;
+    int awaitMillis = 3000;
     TokenFile tokens;
     final PrintStream out = System.out;  // of the events; with --json notices go elsewhere
     final AtomicReference<String> failure = new AtomicReference<>();
@@ -176,6 +178,9 @@ class listener implements Callable<Integer> {
         try (MongoClient connected = connect(); TokenFile file = new TokenFile(setting(tokenFile, "RESUME_TOKEN_FILE", ""))) {
             client = connected;
             tokens = file;
+            Integer socketTimeout = new ConnectionString(setting(uri, "MONGODB_ATLAS_URL", "")).getSocketTimeout();
+            if (socketTimeout != null && socketTimeout > 0)  // an empty answer has to come before that
+                awaitMillis = Math.min(awaitMillis, Math.max(1, socketTimeout / 2));
             preImages = client.getClusterDescription().getServerDescriptions().stream().filter(ServerDescription::isOk)
                     .allMatch(server -> server.getMaxWireVersion() >= 17);  // MongoDB 6.0; older ones do not know the option
             banner("Change Stream Listener", "Change Stream Events currently monitored:", "Insert, Update, Delete, Replace",
@@ -191,11 +196,11 @@ class listener implements Callable<Integer> {
                 System.out.println(stream.title + " listener thread started.\n==" + stream.filter);
                 stream.start();
             }
-            for (Watch stream : streams)
-                for (; stream.isAlive(); tokens.save()) {
-                    stream.join(250);
-                    listenForAnswers(streams);
-                }
+            while (pause(0.25)) {
+                tokens.save();
+                listenForAnswers(streams);
+            }
+            for (Watch stream : streams) stream.halt();
             tokens.finish();
             for (Watch stream : streams) {
                 System.out.println(stream.summary());
@@ -410,6 +415,7 @@ class listener implements Callable<Integer> {
         Long awaySince;                        // in nanoseconds; null: MongoDB answers
         double wait = 0.2;
         volatile Long askedAt;                 // in nanoseconds; null: the server owes no answer
+        final ReentrantLock busy = new ReentrantLock();  // held by the stream, but while it waits for the server
 
         Watch(String title, String filter, String headline, String style, Bson wanted) {
             super(title + " listener");
@@ -441,11 +447,13 @@ class listener implements Callable<Integer> {
         /** The filter must let invalidate through: only with the token of that event can a stream go on after a drop. */
         ChangeStreamIterable<Document> changes() {
             return watch(Filters.or(wanted, Filters.eq("operationType", "invalidate")))
-                    .maxAwaitTime(1, TimeUnit.SECONDS).batchSize(1000);  // a batch is decoded whole: not 16 MB at once
+                    .maxAwaitTime(awaitMillis, TimeUnit.MILLISECONDS)  // when nothing happens; what happens comes at once
+                    .batchSize(1000);  // a batch is decoded whole: not 16 MB at once
         }
 
         @Override
         public void run() {
+            busy.lock();
             try {
                 while (pause(0)) {
                     try {
@@ -464,7 +472,14 @@ class listener implements Callable<Integer> {
             } finally {
                 flush();
                 close();
+                busy.unlock();
             }
+        }
+
+        /** Lets the stream finish what it is showing. What the server still sends is left to the next listener. */
+        void halt() {
+            busy.lock();
+            flush();
         }
 
         void opens() {
@@ -512,9 +527,15 @@ class listener implements Callable<Integer> {
         /** Shows the next event, if one comes within maxAwaitTime. */
         void read() throws InterruptedException {
             ServerCursor before = cursor.getServerCursor();
+            ChangeStreamDocument<Document> event;
             askedAt = System.nanoTime();
-            ChangeStreamDocument<Document> event = cursor.tryNext();
-            askedAt = null;
+            busy.unlock();
+            try {
+                event = cursor.tryNext();
+            } finally {
+                busy.lock();
+                askedAt = null;
+            }
             ServerCursor after = cursor.getServerCursor();
             if (event == null && after == null) throw new MongoException("the server closed the stream without a reason");
             if (before != null && after != null && before.getId() != after.getId()) {

@@ -87,7 +87,7 @@ wait_exit() { # LABEL [SECONDS]
   done
   status=0
   wait "${!pid}" || status=$?
-  output=$(cat "$WORK/$1.out")
+  output=$([ -p "$WORK/$1.out" ] || cat "$WORK/$1.out") # a pipe had a reader of its own
   stderr=$(cat "$WORK/$1.err")
 }
 
@@ -177,6 +177,6 @@ show() { # FILE…
   local file
   for file; do
     echo "--- ${file##*/}:"
-    tail -n 60 "$file"
+    [ -p "$file" ] || tail -n 60 "$file"
   done
 }

@@ -331,6 +331,7 @@ Customer _id: 2'
 }
 
 @test "during the failure its cursor is closed, the other streams go on, and Ctrl-C ends it at once" {
+  own_sandbox # where nobody else has cursors
   listen --fail-after 1 --fail-for 3600
   open_cursors() { database=admin mongo '{"serverStatus": 1}' | sed -nE 's/.*"open": \{[^}]*"total": ([0-9]+).*/\1/p'; }
   local before during

@@ -28,9 +28,9 @@ plumbing='// ===== Plumbing'
 @test "a script begins with how JBang runs it, with exact versions, and its class is named as the file" {
   local name extra compiler memory
   for name in "${scripts[@]}" replace; do
-    extra='' compiler='-XX:TieredStopAtLevel=1 ' memory=''
+    extra='' compiler='-XX:TieredStopAtLevel=1 ' idle='' memory=''
     [ $name != insert ] || extra='//DEPS net.datafaker:datafaker:2.7.0'
-    [ $name != listener ] || compiler='' # lives long
+    [ $name != listener ] || compiler='' idle='-XX:-UsePerfData ' # lives long, and mostly waits: no timer then
     [[ $name != listener && $name != insert ]] || memory='-Xmn32m ' # much garbage, which must not take memory
     assert_equal "$(sed '/^$/,$d' "$(path $name)")" "$(printf '%s\n' \
       '///usr/bin/env jbang "$0" "$@" ; exit $?' \
@@ -39,7 +39,7 @@ plumbing='// ===== Plumbing'
       '//DEPS io.github.cdimascio:dotenv-java:3.2.0' \
       '//DEPS info.picocli:picocli:4.7.7' \
       '//DEPS org.slf4j:slf4j-nop:2.0.17' \
-      "//RUNTIME_OPTIONS $compiler-XX:+UseSerialGC ${memory}-Xlog:disable" \
+      "//RUNTIME_OPTIONS $compiler-XX:+UseSerialGC $idle${memory}-Xlog:disable" \
       '//CDS')"
     assert_match "^class $name implements Callable<Integer> \{" "$(cat "$(path $name)")"
     [ -x "$(path $name)" ] || fail "$name.java is not executable"
