@@ -21,7 +21,7 @@ refute_leftovers() {
     'resume_update --delay 0' 'five idle listeners' 'the sandbox meanwhile'; do
     assert_match "^\| $row.* \| at (most|least) [0-9.]+ \| [0-9.]+ \| (yes|no) \| [1-5] \| [0-9.]+ to [0-9.]+ \| .+ by .+ \|$"
   done
-  assert_equal "$(grep -c '^| .* | at ' <<<"$output")" 16
+  assert_equal "$(grep '^| .* | at ' <<<"$output" | grep -vc 'AOT cache')" 16
   [ ${#plot[@]} = 0 ] || assert_match '<svg.*' "$(cat 'a plot.svg')"
   refute_leftovers
 }
@@ -33,6 +33,16 @@ refute_leftovers() {
   wait_exit bench
   assert_status 143
   refute_leftovers
+}
+
+@test "a part is measured alone, and one that is none is refused" {
+  run --separate-stderr within 60 "$ROOT/test/bench" --quick --only start
+  assert_status 0
+  assert_equal "$(grep '^| .* | at ' <<<"$output" | grep -vcE '^\| (test/jbang )?reset')" 0
+  assert_match '^\| test/jbang reset as a whole'
+  run --separate-stderr "$ROOT/test/bench" --only everything
+  assert_status 2
+  assert_equal "$stderr" 'bench: there is no part everything - see test/bench --help'
 }
 
 @test "without gnuplot, and with a wrong option, a line says what to do" {
