@@ -168,6 +168,10 @@ asked_java() { # ARGUMENT…
   mkdir "$HOME/class data"
   demo_jbang args.java
   assert_equal "$output" "$(printf '[%s]\n' "-XX:ArchiveClassesAtExit=$HOME/class data/args.jsa" args)"
+  asked_java "-XX:ArchiveClassesAtExit=$HOME/class data/args.jsa" args --help
+  demo_jbang args.java --help # loads too little to be worth keeping
+  assert_equal "$output" "$(printf '[%s]\n' args --help)"
+  asked_java "-XX:ArchiveClassesAtExit=$HOME/class data/args.jsa" args
   touch "$HOME/class data/args.jsa"
   demo_jbang args.java
   assert_equal "$output" "$(printf '[%s]\n' "-XX:SharedArchiveFile=$HOME/class data/args.jsa" args)"
