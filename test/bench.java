@@ -55,7 +55,7 @@ class bench {
                 "quick", new Size(List.of(50, 100), 50, List.of(10, 100), List.of(10, 50), 1, 1, 1),
                 "default", new Size(List.of(1_000, 10_000, 100_000), 20_000, List.of(1_000, 100_000), List.of(2_000, 20_000), 5, 60, 3),
                 "full", new Size(List.of(1_000, 10_000, 100_000, 1_000_000), 20_000, List.of(1_000, 100_000, 1_000_000),
-                        List.of(10_000, 100_000), 20, 60, 3));
+                        List.of(10_000, 100_000), 20, 60, 1));
     }
 
     static final int WRITES_A_SECOND = 200;

@@ -32,6 +32,7 @@ plumbing='// ===== Plumbing'
     [ $name != insert ] || extra='//DEPS net.datafaker:datafaker:2.7.0'
     [ $name != listener ] || compiler='' idle='-XX:-UsePerfData ' # lives long, and mostly waits: no timer then
     [[ $name != listener && $name != insert ]] || memory='-Xmn32m ' # much garbage, which must not take memory
+    [ $name != insert ] || memory+='-XX:SurvivorRatio=2 '           # two batches stay alive meanwhile
     assert_equal "$(sed '/^$/,$d' "$(path $name)")" "$(printf '%s\n' \
       '///usr/bin/env jbang "$0" "$@" ; exit $?' \
       '//JAVA 17+' \
