@@ -226,6 +226,13 @@ wait_until_answered() {
   write "$(insert '{"_id": 1}')" "$(counter 1 1)"
   wait_for listener.out '^Counter value: 1$'
   assert_equal "$(grep -c 'No answer' listener.out)" 1
+  # Nor does Ctrl-C wait for its answer.
+  signal sandbox STOP
+  signal listener INT
+  wait_for listener.out '^Resume stream closed, events seen: 1, counters 1\.\.1, 0 missed, 0 repeated$'
+  signal sandbox CONT
+  wait_exit listener
+  assert_status 130
 }
 
 @test "cut connections, a new primary, a server that hangs: each stream says what happened and goes on" {
