@@ -64,6 +64,8 @@ setup() {
   NODE_MODULES=$CLIENTS run --separate-stderr node "$ROOT/test/clients/node.mjs"
   assert_status 0
   assert_line 'events: insert update replace delete insert insert'
+  assert_line '_id operationType clusterTime fullDocument ns documentKey'
+  assert_line '_id operationType clusterTime fullDocument ns documentKey updateDescription'
   assert_line 'set: {"n":2}'
   assert_line 'resumed: replace delete'
   assert_line 'found: 3 2'

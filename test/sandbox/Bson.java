@@ -1,6 +1,7 @@
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.wire.bson.BsonDecoder;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +26,11 @@ final class Bson {
     private static final Map<String, String> NAMES = new ConcurrentHashMap<>();
 
     private Bson() {
+    }
+
+    /** Reads a document that {@link Wire#encode(Document)} wrote. */
+    static Document read(byte[] document) {
+        return read(Unpooled.wrappedBuffer(document));
     }
 
     /**

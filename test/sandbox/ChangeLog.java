@@ -2,6 +2,8 @@ import de.bwaldvogel.mongo.bson.BsonTimestamp;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
+import java.lang.ref.Reference;
+import java.lang.ref.WeakReference;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -12,7 +14,8 @@ import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * The last changes of all databases, in order: what the oplog is to a replica set. Bounded: the oldest change leaves
- * when one too many comes. All streams read the same entries, which nobody changes once they are in.
+ * when one too many comes. All streams read the same entries, which nobody changes once they are in. Kept as BSON, so
+ * that a million are small.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/core/replica-set-oplog/">Replica set oplog</a>
  */
@@ -25,22 +28,22 @@ final class ChangeLog {
      * @param type       operation type, as in the event
      * @param collection null for dropDatabase
      * @param to         of a rename: the new collection's {@code [database, collection]}; else null
-     * @param event      the event as all streams share it that ask for no images
-     * @param encoded    that event as BSON, once a stream has sent it
+     * @param bytes      the event as all streams share it that ask for no images, as BSON
+     * @param shared     that event, as long as a stream looks at it
      * @param before     the document before the change (pre-image), or null where none is kept
      * @param after      the document after it (post-image), likewise
      */
     record Entry(long time, Instant wallTime, String type, String database, String collection, List<String> to,
-                 Document event, AtomicReference<byte[]> encoded, Document before, Document after) {
+                 byte[] bytes, AtomicReference<Reference<Document>> shared, Document before, Document after) {
 
-        /** The event as BSON, encoded for the first stream that sends it and shared by all others. */
-        byte[] bytes() {
-            byte[] bytes = encoded.get();
-            if (bytes == null) {
-                bytes = Wire.encode(event);
-                encoded.set(bytes);
+        /** The event, which nobody may change: streams that keep up with the changes look at the same one. */
+        Document event() {
+            Document event = shared.get().get();
+            if (event == null) {
+                event = Bson.read(bytes);
+                shared.set(new WeakReference<>(event));
             }
-            return bytes;
+            return event;
         }
 
         /** The fields that every event has, also an invalidate that follows this change. */
@@ -77,9 +80,11 @@ final class ChangeLog {
         Instant wallTime = Instant.now();
         Document namespace = new Document("db", database);
         namespace.putIfNotNull("coll", collection);
-        Document event = Entry.frame(lastTime, wallTime, ResumeToken.Kind.EVENT, type).append("ns", namespace).appendAll(body);
-        entries.put(lastTime, new Entry(lastTime, wallTime, type, database, collection, to, event, new AtomicReference<>(),
-            before, after));
+        Document event = Entry.frame(lastTime, wallTime, ResumeToken.Kind.EVENT, type);
+        event.putIfNotNull("fullDocument", body.get("fullDocument")); // a server has it before the namespace
+        event.append("ns", namespace).appendAll(body);
+        entries.put(lastTime, new Entry(lastTime, wallTime, type, database, collection, to, Wire.encode(event),
+            new AtomicReference<>(new WeakReference<>(event)), before, after));
         if (entries.size() > capacity) {
             forgottenTime = entries.pollFirstEntry().getKey();
         }

@@ -253,11 +253,15 @@ final class ChangeStream {
         if (!after && !before) {
             return entry.event();
         }
-        Document event = entry.event().clone();
-        if (after) {
-            event.put("fullDocument", fullDocument.equals("updateLookup")
-                ? lookup.apply(entry, ((Document) event.get("documentKey")).get("_id"))
-                : image(entry, entry.after(), fullDocument, "post-image"));
+        Document shared = entry.event();
+        Document event = new Document();
+        for (var field : shared.entrySet()) {
+            if (after && field.getKey().equals("ns")) {
+                event.put("fullDocument", fullDocument.equals("updateLookup")
+                    ? lookup.apply(entry, ((Document) shared.get("documentKey")).get("_id"))
+                    : image(entry, entry.after(), fullDocument, "post-image"));
+            }
+            event.put(field.getKey(), field.getValue());
         }
         if (before) {
             event.put("fullDocumentBeforeChange",

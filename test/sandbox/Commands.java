@@ -99,7 +99,7 @@ final class Commands {
             return more(connection, (Long) command.get(name), stream, command);
         }
         synchronized (storage) {
-            // The library's answers hold living documents: they are encoded before the next command may change them.
+            // The library's answers may hold what it keeps: they are encoded before the next command may change it.
             if (name.equals("aggregate") && isChangeStream(command)) {
                 return open(connection, database, command);
             }

@@ -1,22 +1,29 @@
+import de.bwaldvogel.mongo.MongoDatabase;
+import de.bwaldvogel.mongo.backend.AbstractSynchronizedMongoCollection;
 import de.bwaldvogel.mongo.backend.ArrayFilters;
 import de.bwaldvogel.mongo.backend.CollectionOptions;
 import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.DocumentWithPosition;
 import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.QueryResult;
-import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
-import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
-/** A collection in memory that logs what happens to it, finds by {@code _id} without a scan, and matches by {@link Query}. */
-final class LoggedCollection extends MemoryCollection {
+/**
+ * A collection in memory that logs what happens to it, finds by {@code _id} without a scan, and matches by {@link Query}.
+ * It keeps its documents as BSON: a million are small then, and nobody changes one by changing what was read.
+ */
+final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer> {
 
     private final ChangeLog log;
+    private final NavigableMap<Integer, byte[]> documents = new TreeMap<>();
     private IdIndex ids;
     private Document update = new Document();
 
@@ -25,7 +32,7 @@ final class LoggedCollection extends MemoryCollection {
     /** The {@code _id} of the newest document. */
     Object lastInserted;
 
-    LoggedCollection(MemoryDatabase database, String name, CollectionOptions options, CursorRegistry cursors, ChangeLog log) {
+    LoggedCollection(MongoDatabase database, String name, CollectionOptions options, CursorRegistry cursors, ChangeLog log) {
         super(database, name, options, cursors);
         this.log = log;
     }
@@ -38,15 +45,10 @@ final class LoggedCollection extends MemoryCollection {
         super.addIndex(index);
     }
 
-    /** A copy of the document as it is now, or null. */
+    /** The document as it is now, or null. */
     Document get(Object id) {
         Integer position = ids.positions.get(id);
-        return position == null ? null : copy(getDocument(position));
-    }
-
-    /** The document as it is now. An update puts new values into the living one, and changes none of the old ones. */
-    private static Document copy(Document document) {
-        return document.clone();
+        return position == null ? null : getDocument(position);
     }
 
     /** The first of these documents, and a cursor for the others. */
@@ -56,22 +58,22 @@ final class LoggedCollection extends MemoryCollection {
 
     @Override
     protected Integer addDocumentInternal(Document document) {
-        Integer position = super.addDocumentInternal(document);
+        Integer position = documents.isEmpty() ? 0 : documents.lastKey() + 1;
+        documents.put(position, Wire.encode(document));
         lastInserted = document.get("_id");
-        add("insert", lastInserted, new Document("fullDocument", copy(document)), null, null);
+        add("insert", lastInserted, new Document("fullDocument", document), null, null);
         return position;
     }
 
     @Override
     protected void removeDocument(Integer position) {
-        Document document = getDocument(position);
-        super.removeDocument(position);
+        Document document = Bson.read(documents.remove(position));
         add("delete", document.get("_id"), new Document(), document, null);
     }
 
     @Override
-    protected void handleUpdate(Integer position, Document before, Document document) {
-        Document after = copy(document);
+    protected void handleUpdate(Integer position, Document before, Document after) {
+        documents.put(position, Wire.encode(after));
         if (UpdateDescription.isReplacement(update)) {
             add("replace", after.get("_id"), new Document("fullDocument", after), before, null);
         } else {
@@ -81,19 +83,38 @@ final class LoggedCollection extends MemoryCollection {
     }
 
     private void add(String type, Object id, Document body, Document before, Document after) {
-        log.add(type, getDatabaseName(), getCollectionName(), null, body.append("documentKey", new Document("_id", id)),
+        log.add(type, getDatabaseName(), getCollectionName(), null, new Document("documentKey", new Document("_id", id)).appendAll(body),
             images ? before : null, images ? after : null);
     }
 
-    /** Adding up sizes with each write would mean to encode each document once more. */
+    @Override
+    protected Document getDocument(Integer position) {
+        return Bson.read(documents.get(position));
+    }
+
+    @Override
+    protected Stream<DocumentWithPosition<Integer>> streamAllDocumentsWithPosition() {
+        return documents.keySet().stream().map(position -> new DocumentWithPosition<>(getDocument(position), position));
+    }
+
+    @Override
+    public int count() {
+        return documents.size();
+    }
+
     @Override
     protected boolean tracksDataSize() {
         return false;
     }
 
     @Override
+    protected void updateDataSize(int difference) {
+        // Not tracked: added up when somebody asks.
+    }
+
+    @Override
     protected int getDataSize() {
-        return queryAllAsStream().mapToInt(document -> Wire.encode(document).length).sum();
+        return documents.values().stream().mapToInt(document -> document.length).sum();
     }
 
     @Override
@@ -111,10 +132,14 @@ final class LoggedCollection extends MemoryCollection {
             Object from = id instanceof Document range ? range.getOrDefault("$gt", range.get("$gte")) : null;
             positions = (from == null ? ids.positions : ids.positions.tailMap(from, true)).values().stream();
         }
-        if (positions == null) {
-            return super.queryDocuments(query, orderBy, skip, limit, batchSize, fields);
-        }
-        return matchDocumentsFromStream(query, positions.map(this::getDocument), skip, limit, batchSize, null, fields);
+        return positions == null ? super.queryDocuments(query, orderBy, skip, limit, batchSize, fields)
+            : matchDocumentsFromStream(query, positions.map(this::getDocument), skip, limit, batchSize, null, fields);
+    }
+
+    @Override
+    protected QueryResult matchDocuments(Document query, Document orderBy, int skip, int limit, int batchSize, Document fields) {
+        Stream<byte[]> inOrder = (isNaturalDescending(orderBy) ? documents.descendingMap() : documents).values().stream();
+        return matchDocumentsFromStream(inOrder.map(Bson::read), query, orderBy, skip, limit, batchSize, fields);
     }
 
     /** The condition on {@code _id} that every match must meet, also within {@code $and}, or null. */

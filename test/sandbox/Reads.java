@@ -104,10 +104,8 @@ final class Reads {
         if (stage.containsKey("$changeStream")) {
             throw new MongoServerError(40602, "Location40602", "$changeStream is only valid as the first stage in a pipeline.");
         }
-        Document known = Pipeline.known(stage);
-        // $addFields reaches into the documents that it gets, which may be the living ones.
-        return Aggregation.fromPipeline(List.of(known), storage::resolveDatabase, storage.resolveDatabase(database), collection,
-            NoopOplog.get()).runStagesAsStream(known.containsKey("$addFields") ? documents.map(Document::cloneDeeply) : documents);
+        return Aggregation.fromPipeline(List.of(Pipeline.known(stage)), storage::resolveDatabase, storage.resolveDatabase(database),
+            collection, NoopOplog.get()).runStagesAsStream(documents);
     }
 
     private static Document statistics(Connection connection, LoggedCollection collection) {

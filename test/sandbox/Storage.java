@@ -1,16 +1,18 @@
 import de.bwaldvogel.mongo.MongoCollection;
+import de.bwaldvogel.mongo.MongoDatabase;
+import de.bwaldvogel.mongo.backend.AbstractMongoBackend;
+import de.bwaldvogel.mongo.backend.AbstractSynchronizedMongoDatabase;
 import de.bwaldvogel.mongo.backend.CollectionOptions;
 import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.IndexKey;
-import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
-import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
+import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
 
 import java.util.List;
 import java.util.Set;
 
-/** The library's in-memory databases, whose collections write each change to the change log. */
-final class Storage extends MemoryBackend {
+/** Databases in memory, whose collections write each change to the change log. */
+final class Storage extends AbstractMongoBackend {
 
     private final ChangeLog log;
 
@@ -19,22 +21,39 @@ final class Storage extends MemoryBackend {
     }
 
     @Override
-    public MemoryDatabase openOrCreateDatabase(String name) {
-        return new MemoryDatabase(name, getCursorRegistry()) {
-            @Override
-            protected MemoryCollection openOrCreateCollection(String collection, CollectionOptions options) {
-                // The library keeps its own books in system.namespaces and system.indexes.
-                return collection.startsWith("system.") || Set.of("admin", "config", "local").contains(name)
-                    ? super.openOrCreateCollection(collection, options)
-                    : new LoggedCollection(this, collection, options, cursorRegistry, log);
-            }
+    public MongoDatabase openOrCreateDatabase(String name) {
+        return new Database(name);
+    }
 
-            @Override
-            protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys, boolean sparse) {
-                return index.equals(IdIndex.NAME) ? new IdIndex(keys)
-                    : super.openOrCreateUniqueIndex(collection, index, keys, sparse);
-            }
-        };
+    private final class Database extends AbstractSynchronizedMongoDatabase<Integer> {
+
+        Database(String name) {
+            super(name, getCursorRegistry());
+            initializeNamespacesAndIndexes();
+        }
+
+        @Override
+        protected MongoCollection<Integer> openOrCreateCollection(String collection, CollectionOptions options) {
+            // The library keeps its own books in system.namespaces and system.indexes.
+            return collection.startsWith("system.") || Set.of("admin", "config", "local").contains(getDatabaseName())
+                ? new MemoryCollection(this, collection, options, cursorRegistry)
+                : new LoggedCollection(this, collection, options, cursorRegistry, log);
+        }
+
+        @Override
+        protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys, boolean sparse) {
+            return index.equals(IdIndex.NAME) ? new IdIndex(keys) : new MemoryUniqueIndex(index, keys, sparse);
+        }
+
+        @Override
+        protected long getStorageSize() {
+            return 0;
+        }
+
+        @Override
+        protected long getFileSize() {
+            return 0;
+        }
     }
 
     /** The names of the databases that hold a collection. */
