@@ -45,6 +45,18 @@ refute_leftovers() {
   assert_equal "$stderr" 'bench: there is no part everything - see test/bench --help'
 }
 
+@test "--uri measures there, in a database of its own that is dropped, and leaves others alone" {
+  mongo '{"insert": "accounts", "documents": [{"_id": 1}]}'
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr within 120 "$ROOT/test/bench" --quick --only write --uri ''
+  assert_status 0
+  assert_equal "$stderr" ''
+  assert_match '^Machine: .*; MongoDB: a server; '
+  assert_match '^\| resume_update --delay 0'
+  refute_match 'change_stream_demo_bench' "$(database=admin mongo '{"listDatabases": 1, "nameOnly": true}')"
+  assert_equal "$(count)" 1
+  refute_leftovers
+}
+
 @test "without gnuplot, and with a wrong option, a line says what to do" {
   local tool
   mkdir bin

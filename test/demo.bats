@@ -170,7 +170,7 @@ Watch the counter
   local name
   name=$(sed -nE 's/^reset .*Database: //p' <<<"$output")
   assert_match '^change_stream_demo_[0-9]+$' "$name"
-  refute_match "$name" "$(mongo '{"listDatabases": 1, "nameOnly": true}')"
+  refute_match "$name" "$(database=admin mongo '{"listDatabases": 1, "nameOnly": true}')"
 }
 
 @test "with --tmux the screen is split, also inside tmux, and the last slide stays when it has gone" {

@@ -91,7 +91,7 @@ last_line() { assert_equal "${lines[${#lines[@]} - 1]}" "$1"; }
   last_line '0 passed, 1 failed'
 }
 
-@test "files run two at a time, and show as one run: numbered through, each failure in one piece, the totals of all" {
+@test "files run at the same time, and show as one run: numbered through, each failure in one piece, the totals of all" {
   mkfifo "$WORK/fifo"
   suite one <<-BATS
 	test "one meets two" { read -r line <"$WORK/fifo"; [ "\$line" = hello ]; }

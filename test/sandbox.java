@@ -20,7 +20,7 @@ import java.util.concurrent.CountDownLatch;
 
 /**
  * An in-memory MongoDB for this demo: a "replica set" of one that clients connect to on loopback, with change streams
- * as a real server answers them. Storage and queries are
+ * as a real server answers them. Databases, queries and updates are
  * <a href="https://github.com/bwaldvogel/mongo-java-server">mongo-java-server</a>'s; the change streams are ours.
  */
 @Command(name = "sandbox", mixinStandardHelpOptions = true, version = "sandbox 1.0", sortOptions = false,

@@ -40,7 +40,7 @@ plumbing='// ===== Plumbing'
       '//DEPS io.github.cdimascio:dotenv-java:3.2.0' \
       '//DEPS info.picocli:picocli:4.7.7' \
       '//DEPS org.slf4j:slf4j-nop:2.0.17' \
-      "//RUNTIME_OPTIONS $compiler-XX:+UseSerialGC $idle${memory}-Xlog:disable" \
+      "//RUNTIME_OPTIONS $compiler-XX:CompileThresholdScaling=3 -XX:+UseSerialGC $idle${memory}-Xlog:disable" \
       '//CDS')"
     assert_match "^class $name implements Callable<Integer> \{" "$(cat "$(path $name)")"
     [ -x "$(path $name)" ] || fail "$name.java is not executable"
