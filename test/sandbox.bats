@@ -21,6 +21,15 @@ start_sandbox() { # OPTION…
   done
 }
 
+@test "a document is kept with its _id in front, wherever the client had it, and gets one if it has none" {
+  run mongo '{"insert": "accounts", "documents": [{"a": 1, "_id": 7, "b": 2}, {"a": 2}, {"_id": null}]}'
+  assert_status 0
+  run documents
+  assert_line '{"_id": 7, "a": 1, "b": 2}'
+  assert_match '^\{"_id": \{"\$oid": "[0-9a-f]{24}"\}, "a": 2\}$'
+  assert_line '{"_id": null}'
+}
+
 @test "a port that is taken is an error that says what to do" {
   start_sandbox
   run --separate-stderr script sandbox --port "$port"

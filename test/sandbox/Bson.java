@@ -17,6 +17,10 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class Bson {
 
+    /** A document, and the bytes of it. */
+    record Sent(Document document, byte[] bytes) {
+    }
+
     private static final int STRING = 0x02;
     private static final int DOCUMENT = 0x03;
     private static final int ARRAY = 0x04;
@@ -40,34 +44,54 @@ final class Bson {
      */
     static Document read(ByteBuf in) {
         Document document = new Document();
-        begin(in);
+        int end = begin(in);
         for (byte type = in.readByte(); type != 0; type = in.readByte()) {
             String name = BsonDecoder.decodeCString(in);
             document.put(shared(name), value(type, in));
         }
+        checkEnd(in, end);
         return document;
+    }
+
+    /** As {@link #read(ByteBuf)}, and keeps the bytes. */
+    static Sent readSent(ByteBuf in) {
+        int start = in.readerIndex();
+        Document document = read(in);
+        byte[] bytes = new byte[in.readerIndex() - start];
+        in.getBytes(start, bytes);
+        return new Sent(document, bytes);
     }
 
     private static List<Object> readArray(ByteBuf in) {
         List<Object> array = new ArrayList<>();
-        begin(in);
+        int end = begin(in);
         for (byte type = in.readByte(); type != 0; type = in.readByte()) {
             in.skipBytes(in.bytesBefore((byte) 0) + 1); // its names are 0, 1, 2 ...
             array.add(value(type, in));
         }
+        checkEnd(in, end);
         return array;
     }
 
-    private static void begin(ByteBuf in) {
-        checkLength(in);
+    /** Where the document will end. */
+    private static int begin(ByteBuf in) {
+        int end = in.readerIndex() + checkLength(in);
         in.skipBytes(4);
+        return end;
     }
 
-    private static void checkLength(ByteBuf in) {
+    private static void checkEnd(ByteBuf in, int end) {
+        if (in.readerIndex() != end) {
+            throw new IllegalArgumentException("a document that ends " + (end - in.readerIndex()) + " bytes before its length");
+        }
+    }
+
+    private static int checkLength(ByteBuf in) {
         int length = in.getIntLE(in.readerIndex());
         if (length < 0 || length > in.readableBytes()) {
             throw new IllegalArgumentException("a length of " + length + " bytes, and only " + in.readableBytes() + " are left");
         }
+        return length;
     }
 
     private static Object value(byte type, ByteBuf in) {

@@ -14,36 +14,94 @@ import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * The last changes of all databases, in order: what the oplog is to a replica set. Bounded: the oldest change leaves
- * when one too many comes. All streams read the same entries, which nobody changes once they are in. Kept as BSON, so
- * that a million are small.
+ * when one too many comes. All streams read the same entries, which nobody changes once they are in. Documents in it are
+ * BSON, mostly the very bytes that the collection keeps, so that a million are small.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/core/replica-set-oplog/">Replica set oplog</a>
  */
 final class ChangeLog {
 
     /**
-     * One change.
+     * What happened.
      *
-     * @param time       cluster time, the only one of its kind: seconds in the upper half, a counter in the lower
-     * @param type       operation type, as in the event
-     * @param collection null for dropDatabase
-     * @param to         of a rename: the new collection's {@code [database, collection]}; else null
-     * @param bytes      the event as all streams share it that ask for no images, as BSON
-     * @param shared     that event, as long as a stream looks at it
-     * @param before     the document before the change (pre-image), or null where none is kept
-     * @param after      the document after it (post-image), likewise
+     * @param type              operation type, as in the event
+     * @param collection        null for dropDatabase
+     * @param to                of a rename: the new collection's {@code [database, collection]}; else null
+     * @param id                of the document; null where it is not one that changed
+     * @param fullDocument      the document that an insert or a replace wrote, as BSON; else null
+     * @param updateDescription of an update, as BSON; else null
+     * @param before            the document before the change (pre-image), as BSON, or null where none is kept
+     * @param after             the document after it (post-image), likewise
      */
-    record Entry(long time, Instant wallTime, String type, String database, String collection, List<String> to,
-                 byte[] bytes, AtomicReference<Reference<Document>> shared, Document before, Document after) {
+    record Change(String type, String database, String collection, List<String> to, Object id, byte[] fullDocument,
+                  byte[] updateDescription, byte[] before, byte[] after) {
 
-        /** The event, which nobody may change: streams that keep up with the changes look at the same one. */
-        Document event() {
-            Document event = shared.get().get();
+        /** A change of a collection or a database as a whole. */
+        Change(String type, String database, String collection, List<String> to) {
+            this(type, database, collection, to, null, null, null, null, null);
+        }
+    }
+
+    /** An event as all streams share it that ask for no images: nobody may change it. */
+    static final class Event {
+
+        final Document document;
+        private byte[] bytes;
+
+        private Event(Document document) {
+            this.document = document;
+        }
+
+        synchronized byte[] bytes() {
+            if (bytes == null) {
+                bytes = Wire.encode(document);
+            }
+            return bytes;
+        }
+    }
+
+    /**
+     * One change in the log.
+     *
+     * @param time   cluster time, the only one of its kind: seconds in the upper half, a counter in the lower
+     * @param shared its event, as long as a stream looks at it
+     */
+    record Entry(long time, Instant wallTime, Change change, AtomicReference<Reference<Event>> shared) {
+
+        /** The event: streams that keep up with the changes look at the same one. */
+        Event event() {
+            Reference<Event> known = shared.get();
+            Event event = known == null ? null : known.get();
             if (event == null) {
-                event = Bson.read(bytes);
+                event = new Event(build());
                 shared.set(new WeakReference<>(event));
             }
             return event;
+        }
+
+        /** In the order of a server's fields. */
+        private Document build() {
+            Document event = frame(time, wallTime, ResumeToken.Kind.EVENT, change.type);
+            if (change.fullDocument != null) {
+                event.put("fullDocument", Bson.read(change.fullDocument));
+            }
+            event.put("ns", namespace(change.database, change.collection));
+            if (change.to != null) {
+                event.put("to", namespace(change.to.get(0), change.to.get(1)));
+            }
+            if (change.id != null) {
+                event.put("documentKey", new Document("_id", change.id));
+            }
+            if (change.updateDescription != null) {
+                event.put("updateDescription", Bson.read(change.updateDescription));
+            }
+            return event;
+        }
+
+        private static Document namespace(String database, String collection) {
+            Document namespace = new Document("db", database);
+            namespace.putIfNotNull("coll", collection);
+            return namespace;
         }
 
         /** The fields that every event has, also an invalidate that follows this change. */
@@ -69,22 +127,10 @@ final class ChangeLog {
         return Instant.now().getEpochSecond() << 32;
     }
 
-    /**
-     * Adds a change and wakes the streams that wait.
-     *
-     * @param body the event's fields beyond time, type and namespace
-     */
-    synchronized void add(String type, String database, String collection, List<String> to, Document body,
-                          Document before, Document after) {
+    /** Adds a change and wakes the streams that wait. */
+    synchronized void add(Change change) {
         lastTime = Math.max(lastTime + 1, now() + 1);
-        Instant wallTime = Instant.now();
-        Document namespace = new Document("db", database);
-        namespace.putIfNotNull("coll", collection);
-        Document event = Entry.frame(lastTime, wallTime, ResumeToken.Kind.EVENT, type);
-        event.putIfNotNull("fullDocument", body.get("fullDocument")); // a server has it before the namespace
-        event.append("ns", namespace).appendAll(body);
-        entries.put(lastTime, new Entry(lastTime, wallTime, type, database, collection, to, Wire.encode(event),
-            new AtomicReference<>(new WeakReference<>(event)), before, after));
+        entries.put(lastTime, new Entry(lastTime, Instant.now(), change, new AtomicReference<>()));
         if (entries.size() > capacity) {
             forgottenTime = entries.pollFirstEntry().getKey();
         }

@@ -104,9 +104,9 @@ final class ChangeStream {
         }
         // An event that is not there is noticed only when the next one comes: so does a server.
         ChangeLog.Entry entry = log.at(token.time());
-        startNotFound = entry == null || !inScope(entry);
+        startNotFound = entry == null || !inScope(entry.change());
         position = Math.max(Math.min(token.time(), log.lastTime()), log.oldestTime() - 1);
-        if (!startNotFound && token.kind() == ResumeToken.Kind.EVENT && invalidates(entry)) {
+        if (!startNotFound && token.kind() == ResumeToken.Kind.EVENT && invalidates(entry.change())) {
             pendingInvalidate = entry;
         }
     }
@@ -159,7 +159,8 @@ final class ChangeStream {
         int bytes = 0;
         while (open && events.size() < count) {
             if (pendingInvalidate != null) {
-                emit(invalidate(pendingInvalidate), pendingInvalidate, ResumeToken.Kind.INVALIDATE, events, MAX_BATCH_BYTES);
+                emit(invalidate(pendingInvalidate), null, pendingInvalidate, ResumeToken.Kind.INVALIDATE, events,
+                    MAX_BATCH_BYTES);
                 open = false;
                 return;
             }
@@ -168,19 +169,21 @@ final class ChangeStream {
                 if (events.size() == count) {
                     return;
                 }
-                if (inScope(entry)) {
+                if (inScope(entry.change())) {
                     if (startNotFound) {
                         throw new MongoServerError(280, "ChangeStreamFatalError",
                             "cannot resume stream; the resume token was not found. " + token.toDocument());
                     }
-                    int size = emit(event(entry), entry, ResumeToken.Kind.EVENT, events, MAX_BATCH_BYTES - bytes);
+                    ChangeLog.Event shared = entry.event();
+                    int size = emit(event(entry, shared.document), shared, entry, ResumeToken.Kind.EVENT, events,
+                        MAX_BATCH_BYTES - bytes);
                     if (size < 0) {
                         return;
                     }
                     bytes += size;
                 }
                 position = entry.time();
-                if (invalidates(entry)) {
+                if (invalidates(entry.change())) {
                     pendingInvalidate = entry;
                     break;
                 }
@@ -196,7 +199,8 @@ final class ChangeStream {
     }
 
     /** Adds the event where the pipeline lets it through; its size, or -1 when it belongs to the next batch. */
-    private int emit(Document event, ChangeLog.Entry entry, ResumeToken.Kind kind, List<byte[]> events, int room) {
+    private int emit(Document event, ChangeLog.Event shared, ChangeLog.Entry entry, ResumeToken.Kind kind,
+                     List<byte[]> events, int room) {
         Document id = (Document) event.get("_id");
         Document result = pipeline.apply(event);
         if (result == null) {
@@ -207,7 +211,7 @@ final class ChangeStream {
                 + "contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes "
                 + "it impossible to resume the stream from that point.");
         }
-        byte[] bytes = result == entry.event() ? entry.bytes() : Wire.encode(result);
+        byte[] bytes = shared != null && result == shared.document ? shared.bytes() : Wire.encode(result);
         if (bytes.length > MAX_BATCH_BYTES) {
             throw new MongoServerError(10334, "BSONObjectTooLarge", "BSONObj size: " + bytes.length
                 + " is invalid. Size must be between 0 and 16793600(16MB)");
@@ -220,20 +224,20 @@ final class ChangeStream {
         return bytes.length;
     }
 
-    private boolean inScope(ChangeLog.Entry entry) {
+    private boolean inScope(ChangeLog.Change change) {
         if (database == null) {
             return true;
         }
-        boolean sameDatabase = database.equals(entry.database());
+        boolean sameDatabase = database.equals(change.database());
         if (collection == null) {
-            return sameDatabase || entry.to() != null && database.equals(entry.to().get(0));
+            return sameDatabase || change.to() != null && database.equals(change.to().get(0));
         }
-        return sameDatabase && collection.equals(entry.collection()) || List.of(database, collection).equals(entry.to());
+        return sameDatabase && collection.equals(change.collection()) || List.of(database, collection).equals(change.to());
     }
 
     /** A collection's stream ends with the collection, a database's with the database, a deployment's never. */
-    private boolean invalidates(ChangeLog.Entry entry) {
-        return inScope(entry) && switch (entry.type()) {
+    private boolean invalidates(ChangeLog.Change change) {
+        return inScope(change) && switch (change.type()) {
             case "drop", "rename" -> collection != null;
             case "dropDatabase" -> database != null && collection == null;
             default -> false;
@@ -245,37 +249,37 @@ final class ChangeStream {
     }
 
     /** The event that all streams share, or where this one asks for images, a copy with them. */
-    private Document event(ChangeLog.Entry entry) {
-        boolean update = entry.type().equals("update");
+    private Document event(ChangeLog.Entry entry, Document shared) {
+        ChangeLog.Change change = entry.change();
+        boolean update = change.type().equals("update");
         boolean after = update && !fullDocument.equals("default");
         boolean before = !fullDocumentBeforeChange.equals("off")
-            && (update || Set.of("replace", "delete").contains(entry.type()));
+            && (update || Set.of("replace", "delete").contains(change.type()));
         if (!after && !before) {
-            return entry.event();
+            return shared;
         }
-        Document shared = entry.event();
         Document event = new Document();
         for (var field : shared.entrySet()) {
             if (after && field.getKey().equals("ns")) {
                 event.put("fullDocument", fullDocument.equals("updateLookup")
                     ? lookup.apply(entry, ((Document) shared.get("documentKey")).get("_id"))
-                    : image(entry, entry.after(), fullDocument, "post-image"));
+                    : image(change, change.after(), fullDocument, "post-image"));
             }
             event.put(field.getKey(), field.getValue());
         }
         if (before) {
             event.put("fullDocumentBeforeChange",
-                image(entry, entry.before(), fullDocumentBeforeChange, "pre-image"));
+                image(change, change.before(), fullDocumentBeforeChange, "pre-image"));
         }
         return event;
     }
 
-    private static Document image(ChangeLog.Entry entry, Document image, String mode, String name) {
+    private static Document image(ChangeLog.Change change, byte[] image, String mode, String name) {
         if (image == null && mode.equals("required")) {
             throw new MongoServerError(47, "NoMatchingDocument", "Change stream was configured to require a " + name
                 + " for all update, delete and replace events, but the " + name + " was not found for event: "
-                + entry.type() + " in " + entry.database() + "." + entry.collection());
+                + change.type() + " in " + change.database() + "." + change.collection());
         }
-        return image;
+        return image == null ? null : Bson.read(image);
     }
 }

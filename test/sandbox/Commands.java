@@ -206,7 +206,7 @@ final class Commands {
 
     private Document lookup(ChangeLog.Entry entry, Object id) {
         synchronized (storage) {
-            LoggedCollection collection = storage.collection(entry.database(), entry.collection());
+            LoggedCollection collection = storage.collection(entry.change().database(), entry.change().collection());
             return collection == null ? null : collection.get(id);
         }
     }

@@ -7,6 +7,7 @@ import de.bwaldvogel.mongo.backend.DocumentWithPosition;
 import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.ObjectId;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
@@ -26,6 +27,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     private final NavigableMap<Integer, byte[]> documents = new TreeMap<>();
     private IdIndex ids;
     private Document update = new Document();
+    private byte[] sent;
 
     /** Whether events keep the document before and after a change: {@code changeStreamPreAndPostImages}. */
     boolean images;
@@ -56,35 +58,54 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         return createQueryResult(documents, size);
     }
 
+    /**
+     * Inserts a document, its {@code _id} in front as a server has it.
+     *
+     * @param bytes the document as it was sent, to be kept so, or null
+     * @throws MongoServerError 11000 when its {@code _id} is there, and others of the library
+     */
+    synchronized void insert(Document document, byte[] bytes) {
+        boolean inFront = !document.isEmpty() && document.keySet().iterator().next().equals("_id");
+        sent = inFront ? bytes : null;
+        try {
+            addDocument(inFront ? document
+                : new Document("_id", document.getOrDefault("_id", new ObjectId())).appendAll(document));
+        } finally {
+            sent = null;
+        }
+    }
+
     @Override
     protected Integer addDocumentInternal(Document document) {
         Integer position = documents.isEmpty() ? 0 : documents.lastKey() + 1;
-        documents.put(position, Wire.encode(document));
+        byte[] bytes = sent != null ? sent : Wire.encode(document);
+        documents.put(position, bytes);
         lastInserted = document.get("_id");
-        add("insert", lastInserted, new Document("fullDocument", document), null, null);
+        add("insert", lastInserted, bytes, null, null, null);
         return position;
     }
 
     @Override
     protected void removeDocument(Integer position) {
-        Document document = Bson.read(documents.remove(position));
-        add("delete", document.get("_id"), new Document(), document, null);
+        byte[] before = documents.remove(position);
+        add("delete", Bson.read(before).get("_id"), null, null, before, null);
     }
 
     @Override
     protected void handleUpdate(Integer position, Document before, Document after) {
-        documents.put(position, Wire.encode(after));
+        byte[] bytes = Wire.encode(after);
+        byte[] old = documents.put(position, bytes);
         if (UpdateDescription.isReplacement(update)) {
-            add("replace", after.get("_id"), new Document("fullDocument", after), before, null);
+            add("replace", after.get("_id"), bytes, null, old, null);
         } else {
-            add("update", after.get("_id"), new Document("updateDescription",
-                UpdateDescription.of(update, before, after)), before, after);
+            byte[] description = Wire.encode(UpdateDescription.of(update, before, after));
+            add("update", after.get("_id"), null, description, old, bytes);
         }
     }
 
-    private void add(String type, Object id, Document body, Document before, Document after) {
-        log.add(type, getDatabaseName(), getCollectionName(), null, new Document("documentKey", new Document("_id", id)).appendAll(body),
-            images ? before : null, images ? after : null);
+    private void add(String type, Object id, byte[] fullDocument, byte[] updateDescription, byte[] before, byte[] after) {
+        log.add(new ChangeLog.Change(type, getDatabaseName(), getCollectionName(), null, id, fullDocument,
+            updateDescription, images ? before : null, images ? after : null));
     }
 
     @Override

@@ -154,9 +154,9 @@ final class Wire implements AutoCloseable {
                 int sequenceEnd = body.readerIndex() + body.getIntLE(body.readerIndex());
                 body.skipBytes(4);
                 String name = BsonDecoder.decodeCString(body);
-                List<Document> documents = new ArrayList<>();
+                List<Object> documents = new ArrayList<>();
                 while (body.readerIndex() < sequenceEnd) {
-                    documents.add(Bson.read(body));
+                    documents.add(name.equals("documents") ? Bson.readSent(body) : Bson.read(body));
                 }
                 sequences.put(name, documents);
             } else {

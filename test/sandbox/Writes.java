@@ -101,13 +101,16 @@ final class Writes {
         return reply.append("ok", 1.0);
     }
 
-    @SuppressWarnings("unchecked")
     private Document insert(String database, String collection, Document command) {
-        List<Document> documents = (List<Document>) command.get("documents");
+        List<?> documents = (List<?>) command.get("documents");
         LoggedCollection target = collectionOrNew(database, collection);
         int[] n = {0};
         Document reply = each(command, documents.size(), new Document(), i -> {
-            target.addDocument(documents.get(i));
+            if (documents.get(i) instanceof Bson.Sent sent) {
+                target.insert(sent.document(), sent.bytes());
+            } else {
+                target.insert((Document) documents.get(i), null);
+            }
             n[0]++;
         });
         return reply.append("n", n[0]);
@@ -250,7 +253,7 @@ final class Writes {
             throw new MongoServerError(26, "NamespaceNotFound", "ns not found");
         }
         Document reply = storage.handleCommand(connection.channel, database, "drop", new Document("drop", name));
-        log.add("drop", database, name, null, new Document(), null, null);
+        log.add(new ChangeLog.Change("drop", database, name, null));
         return reply;
     }
 
@@ -259,9 +262,9 @@ final class Writes {
             return Admin.ok();
         }
         for (String name : storage.collectionNames(database)) {
-            log.add("drop", database, name, null, new Document(), null, null);
+            log.add(new ChangeLog.Change("drop", database, name, null));
         }
-        log.add("dropDatabase", database, null, null, new Document(), null, null);
+        log.add(new ChangeLog.Change("dropDatabase", database, null, null));
         storage.dropDatabase(database);
         return new Document("dropped", database).append("ok", 1.0);
     }
@@ -280,8 +283,7 @@ final class Writes {
             throw new MongoServerError(48, "NamespaceExists", "target namespace exists");
         }
         storage.handleCommand(connection.channel, "admin", "renameCollection", command);
-        log.add("rename", from[0], from[1], List.of(to), new Document("to", new Document("db", to[0]).append("coll", to[1])),
-            null, null);
+        log.add(new ChangeLog.Change("rename", from[0], from[1], List.of(to)));
         return Admin.ok();
     }
 }
