@@ -27,7 +27,7 @@ final class ChangeLog {
      * @param type              operation type, as in the event
      * @param collection        null for dropDatabase
      * @param to                of a rename: the new collection's {@code [database, collection]}; else null
-     * @param id                of the document; null where it is not one that changed
+     * @param id                of the document that changed
      * @param fullDocument      the document that an insert or a replace wrote, as BSON; else null
      * @param updateDescription of an update, as BSON; else null
      * @param before            the document before the change (pre-image), as BSON, or null where none is kept
@@ -39,6 +39,10 @@ final class ChangeLog {
         /** A change of a collection or a database as a whole. */
         Change(String type, String database, String collection, List<String> to) {
             this(type, database, collection, to, null, null, null, null, null);
+        }
+
+        private boolean ofDocument() {
+            return fullDocument != null || updateDescription != null || type.equals("delete");
         }
     }
 
@@ -89,7 +93,7 @@ final class ChangeLog {
             if (change.to != null) {
                 event.put("to", namespace(change.to.get(0), change.to.get(1)));
             }
-            if (change.id != null) {
+            if (change.ofDocument()) {
                 event.put("documentKey", new Document("_id", change.id));
             }
             if (change.updateDescription != null) {
