@@ -21,6 +21,7 @@ class fuzz {
         int port = Integer.parseInt(args[0]);
         int count = Integer.parseInt(args[1]);
         Random random = new Random(Long.parseLong(args[2]));
+        insertOneThatEndsTooEarly(port);
         int answered = 0;
         for (int i = 1; i <= count; i++) {
             try (Socket socket = new Socket("127.0.0.1", port)) {
@@ -37,17 +38,33 @@ class fuzz {
     }
 
     private static void openStream(int port) throws IOException {
+        String reply = answer(port, message(1, document("\2aggregate\0" + string("x")
+            + "\4pipeline\0" + document("\0030\0" + document("\3$changeStream\0" + document("")))
+            + "\3cursor\0" + document("") + "\2$db\0" + string("fuzz"))));
+        if (!reply.contains("postBatchResumeToken")) {
+            throw new IOException("no change stream but: " + reply);
+        }
+    }
+
+    /** What is kept of such a document could not be read again. */
+    private static void insertOneThatEndsTooEarly(int port) throws IOException {
+        String lies = length(document("").length() + 1) + "\0";
+        String reply = answer(port, message(1, document("\2insert\0" + string("x") + "\2$db\0" + string("fuzz")
+            + "\4documents\0" + document("\0030\0" + document("\3a\0" + lies)))));
+        if (!reply.isEmpty()) {
+            throw new IOException("a document that ends before its length was answered: " + reply);
+        }
+    }
+
+    /** Empty when the server ends the connection instead. */
+    private static String answer(int port, byte[] message) throws IOException {
         try (Socket socket = new Socket("127.0.0.1", port)) {
             socket.setSoTimeout(10_000);
-            socket.getOutputStream().write(message(1, document("\2aggregate\0" + string("x")
-                + "\4pipeline\0" + document("\0030\0" + document("\3$changeStream\0" + document("")))
-                + "\3cursor\0" + document("") + "\2$db\0" + string("fuzz"))));
+            socket.getOutputStream().write(message);
             InputStream in = socket.getInputStream();
-            int length = ByteBuffer.wrap(in.readNBytes(4)).order(ByteOrder.LITTLE_ENDIAN).getInt();
-            String reply = new String(in.readNBytes(length - 4), StandardCharsets.ISO_8859_1);
-            if (!reply.contains("postBatchResumeToken")) {
-                throw new IOException("no change stream but: " + reply);
-            }
+            byte[] length = in.readNBytes(4);
+            return length.length < 4 ? "" : new String(in.readNBytes(ByteBuffer.wrap(length)
+                .order(ByteOrder.LITTLE_ENDIAN).getInt() - 4), StandardCharsets.ISO_8859_1);
         }
     }
 

@@ -5,7 +5,7 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.function.BiFunction;
+import java.util.function.Function;
 
 /**
  * One open change stream: a position in the change log, what of it is in scope, and the pipeline that its events pass.
@@ -31,7 +31,7 @@ final class ChangeStream {
     private final String fullDocument;
     private final String fullDocumentBeforeChange;
     /** Finds a document as it is now by namespace and document key: null once it is deleted. */
-    private final BiFunction<ChangeLog.Entry, Object, Document> lookup;
+    private final Function<ChangeLog.Change, Document> lookup;
 
     private long position;
     private ResumeToken token;
@@ -49,7 +49,7 @@ final class ChangeStream {
      *                          286 history lost
      */
     ChangeStream(ChangeLog log, String database, String collection, Document options, Pipeline pipeline,
-                 BiFunction<ChangeLog.Entry, Object, Document> lookup) {
+                 Function<ChangeLog.Change, Document> lookup) {
         this.log = log;
         this.database = database;
         this.collection = collection;
@@ -175,7 +175,7 @@ final class ChangeStream {
                             "cannot resume stream; the resume token was not found. " + token.toDocument());
                     }
                     ChangeLog.Event shared = entry.event();
-                    int size = emit(event(entry, shared.document), shared, entry, ResumeToken.Kind.EVENT, events,
+                    int size = emit(event(entry.change(), shared.document), shared, entry, ResumeToken.Kind.EVENT, events,
                         MAX_BATCH_BYTES - bytes);
                     if (size < 0) {
                         return;
@@ -249,8 +249,7 @@ final class ChangeStream {
     }
 
     /** The event that all streams share, or where this one asks for images, a copy with them. */
-    private Document event(ChangeLog.Entry entry, Document shared) {
-        ChangeLog.Change change = entry.change();
+    private Document event(ChangeLog.Change change, Document shared) {
         boolean update = change.type().equals("update");
         boolean after = update && !fullDocument.equals("default");
         boolean before = !fullDocumentBeforeChange.equals("off")
@@ -262,7 +261,7 @@ final class ChangeStream {
         for (var field : shared.entrySet()) {
             if (after && field.getKey().equals("ns")) {
                 event.put("fullDocument", fullDocument.equals("updateLookup")
-                    ? lookup.apply(entry, ((Document) shared.get("documentKey")).get("_id"))
+                    ? lookup.apply(change)
                     : image(change, change.after(), fullDocument, "post-image"));
             }
             event.put(field.getKey(), field.getValue());

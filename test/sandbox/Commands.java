@@ -204,10 +204,10 @@ final class Commands {
         return Wire.encode(batchName, batch.events(), cursor, decorate(Admin.ok()));
     }
 
-    private Document lookup(ChangeLog.Entry entry, Object id) {
+    private Document lookup(ChangeLog.Change change) {
         synchronized (storage) {
-            LoggedCollection collection = storage.collection(entry.change().database(), entry.change().collection());
-            return collection == null ? null : collection.get(id);
+            LoggedCollection collection = storage.collection(change.database(), change.collection());
+            return collection == null ? null : collection.get(change.id());
         }
     }
 
