@@ -4,278 +4,141 @@
 //DEPS io.github.cdimascio:dotenv-java:3.2.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:CompileThresholdScaling=3 -XX:+UseSerialGC -Xlog:disable
+//RUNTIME_OPTIONS -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
 //CDS
 
-import com.mongodb.ConnectionString;
-import com.mongodb.MongoClientSettings;
-import com.mongodb.MongoCommandException;
-import com.mongodb.MongoConfigurationException;
-import com.mongodb.MongoConnectionPoolClearedException;
-import com.mongodb.MongoException;
-import com.mongodb.MongoNodeIsRecoveringException;
-import com.mongodb.MongoNotPrimaryException;
-import com.mongodb.MongoSecurityException;
-import com.mongodb.MongoSocketException;
-import com.mongodb.MongoTimeoutException;
-import com.mongodb.client.MongoClient;
-import com.mongodb.client.MongoClients;
-import com.mongodb.client.MongoCollection;
-import com.mongodb.client.model.Filters;
-import com.mongodb.client.model.Projections;
-import com.mongodb.client.result.DeleteResult;
-import com.mongodb.connection.ClusterType;
+import com.mongodb.*;
+import com.mongodb.client.*;
 import io.github.cdimascio.dotenv.Dotenv;
-import io.github.cdimascio.dotenv.DotenvEntry;
-import io.github.cdimascio.dotenv.DotenvException;
-import org.bson.Document;
-import org.bson.conversions.Bson;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
-import picocli.CommandLine.UnmatchedArgumentException;
-import picocli.CommandLine;
-
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.io.*;
+import java.nio.file.*;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.Objects;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
+import java.util.concurrent.*;
+import org.bson.*;
+import picocli.CommandLine;
+import picocli.CommandLine.*;
 
+import static com.mongodb.client.model.Filters.*;
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.concurrent.TimeUnit.*;
 
 /**
  * Deletes the customers whose checking account is below zero, one every half second.
  *
- * <pre>
- * jbang delete
- * jbang delete --delay 0.1 --limit 10
- * </pre>
- *
- * Shows <a href="https://www.mongodb.com/docs/manual/reference/operator/query/elemMatch/">$elemMatch</a>
+ * <p>Shows <a href="https://www.mongodb.com/docs/manual/reference/operator/query/elemMatch/">$elemMatch</a>
  * and <a href="https://www.mongodb.com/docs/drivers/java/sync/current/crud/delete/">deleteOne</a>.
  */
-@Command(name = "delete", mixinStandardHelpOptions = true, version = "delete 1.0", description = {
-        "Deletes the customers whose checking account is below 0, one after the other.",
-        "The delete stream of the listener shows each of them.",
-        "Example: jbang delete --delay 0.1 --limit 10"})
+@Command(name = "delete", mixinStandardHelpOptions = true, version = "delete 1.0", sortOptions = false, description =
+        "Deletes the customers whose checking account is below 0, one after the other.%n"
+                + "Example: jbang delete --delay 0.1 --limit 10", showDefaultValues = true)
 class delete implements Callable<Integer> {
 
-    @Option(names = "--delay", defaultValue = "0.5", paramLabel = "SECONDS",
-            description = "Pause between two customers, up to 300. Default: ${DEFAULT-VALUE}.")
-    double delay;
-
-    @Option(names = "--limit", paramLabel = "N", description = "At most so many customers. Default: all.")
-    Integer limit;
+    @Option(names = "--delay", description = "Seconds between two customers.") double delay = 0.5;
+    @Option(names = "--limit", description = "At most so many customers; 0: all.") int limit;
 
     public static void main(String... args) {
         new delete().run(args);
     }
 
     @Override
-    public Integer call() throws InterruptedException {
-        check("--delay", delay, 0, 300);
-        if (limit != null) check("--limit", limit, 1, Integer.MAX_VALUE);
-        try (MongoClient client = connect()) {
-            MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection);
-            banner("Delete Bank Account Data", "Checking Acct with negative balance");
+    public Integer call() throws Exception {
+        long start = System.currentTimeMillis(), deleted = 0;
+        MongoClient client = connect();
+        MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection);
+        System.out.println(RULE + "\nDelete Bank Account Data\nChecking Acct with negative balance\n" + RULE);
 
-            // $elemMatch: one and the same account is a checking account and below 0.
-            Bson overdrawn = Filters.elemMatch("accounts", Filters.and(Filters.eq("type", "checking"), Filters.lt("balance", 0)));
-            int met = 0, deleted = 0;
-            try {
-                // A cursor that nobody reads for 10 minutes is closed by the server: a batch is what we work off in one.
-                for (Document customer : customers.find(overdrawn).projection(Projections.include("firstName", "lastName"))
-                        .limit(limit == null ? 0 : limit).batchSize((int) Math.min(1000, Math.max(1, 60 / delay)))) {
-                    if (met++ > 0 && !pause(delay) || System.out.checkError()) break;  // Ctrl-C, or nobody reads what we print
-                    System.out.println("Found Checking Account with negative balance.");
+        // $elemMatch: one and the same account is a checking account and below 0.
+        var overdrawn = elemMatch("accounts", and(eq("type", "checking"), lt("balance", 0)));
+        // By _id, in a fixed order. In small batches: the server closes a cursor not read for ten minutes.
+        var found = customers.find(overdrawn).sort(new Document("_id", 1)).limit(limit).batchSize(10);
+        try (client) {
+            for (Document customer : found) {
+                System.out.println("Found Checking Account with negative balance.");
 
-                    // The filter once more: who has paid in since the account was read is kept.
-                    DeleteResult result = customers.deleteOne(Filters.and(Filters.eq("_id", customer.get("_id")), overdrawn));
-                    deleted += (int) result.getDeletedCount();
-                    System.out.println(result.getDeletedCount() == 0 ? "Not deleted: somebody changed this account since it was found."
-                            : "Successfully deleted customer with negative checking balance.");
-                    System.out.println("Customer name: " + Stream.of("firstName", "lastName").map(customer::get)
-                            .filter(Objects::nonNull).map(Object::toString).collect(Collectors.joining(" ")));
-                    System.out.println("Number of documents deleted: " + result.getDeletedCount());
-                }
-            } finally {
-                banner("Customers deleted: " + deleted, elapsed());
+                // The filter once more: who has paid in since the account was found is kept.
+                long count = customers.deleteOne(and(eq("_id", customer.get("_id")), overdrawn)).getDeletedCount();
+                deleted += count;
+                if (count > 0) System.out.println("Successfully deleted customer with negative checking balance.");
+                String name = (customer.get("firstName") + " " + customer.get("lastName")).replaceAll("\\p{C}", "?");
+                System.out.println("Customer name: " + name + "\nCustomer _id: " + customer.get("_id")
+                        + "\nNumber of documents deleted: " + count);
+                if (!pause(delay)) break;
             }
+        } finally {  // also after an error
+            double seconds = (System.currentTimeMillis() - start) / 1000.0;
+            System.out.println(RULE + "\nCustomers deleted: " + deleted
+                    + "\nTotal Time Elapsed (in seconds): " + seconds + "\n" + RULE);
         }
         return 0;
     }
 
-    // ===== Plumbing, the same in every script: common options, settings, connection, errors, Ctrl-C =====
+    // ===== Plumbing, the same in every script: settings, connection, errors in one line, Ctrl-C =====
 
-    @Option(names = "--uri", paramLabel = "URI", description = "Connection string; in .env: MONGODB_ATLAS_URL. "
-            + "Keep one that holds a password in .env: options show in the list of processes.")
-    String uri;
-    @Option(names = "--database", paramLabel = "NAME", description = "Default: bankdatabase; in .env: DATABASE.")
-    String database;
-    @Option(names = "--collection", paramLabel = "NAME", description = "Default: accounts; in .env: COLLECTION.")
-    String collection;
-    @Option(names = "--env-file", paramLabel = "FILE", description = "Settings file. Default: .env in the working directory.")
-    Path envFile;
-    @Option(names = "--verbose", description = "Show the stack trace of an error.")
-    boolean verbose;
-    @Spec
-    CommandSpec spec;
-
-    final long startedAt = System.nanoTime();
+    @Option(names = "--uri", description = "Connection string; safer in .env, as MONGODB_ATLAS_URL.") String uri;
+    @Option(names = "--database", paramLabel = "DATABASE", description = "In .env") String database = "bankdatabase";
+    @Option(names = "--collection", paramLabel = "COLLECTION", description = "In .env") String collection = "accounts";
+    final Dotenv env = Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load();  // the environment, else .env
+    static final String RULE = "=".repeat(60);
     final CountDownLatch stop = new CountDownLatch(1);                   // Ctrl-C was pressed
     final CompletableFuture<Void> finished = new CompletableFuture<>();  // call() has returned
-    volatile boolean working;                                            // there is something to finish first
 
     void run(String... args) {
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            stop.countDown();
-            if (working) finished.completeOnTimeout(null, 10, TimeUnit.SECONDS).join();
-        }));
-        CommandLine commandLine = new CommandLine(this).setCaseInsensitiveEnumValuesAllowed(true)
-                .setParameterExceptionHandler((e, ignored) -> {
-                    List<String> meant = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.of();
-                    return fail(2, mask(e.getMessage()) + (meant.isEmpty() ? "" : " - did you mean " + String.join(" or ", meant) + "?")
-                            + " (see " + spec.name() + " --help)");
-                })
-                .setExecutionExceptionHandler((e, ignored, none) -> {
-                    if (verbose) e.printStackTrace();
-                    return fail(1, explain(e));
-                });
-        spec.usageMessage().sortOptions(false)
-                .footer("", "Exit codes: 0 done, 1 failed, 2 wrong option or setting, 130 stopped by Ctrl-C.");
-        int exitCode = commandLine.execute(args);
+        System.setOut(new PrintStream(System.out, true, UTF_8));  // in any locale
+        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env.get(option.paramLabel()))
+                .setParameterExceptionHandler((e, all) -> fail(2, e.getMessage().replaceAll("(?s)://.*", "://***")))
+                .setExecutionExceptionHandler((e, all, parsed) -> fail(e instanceof MongoException ? 1 : 2, explain(e)))
+                .execute(args);
+        if (System.out.checkError()) exitCode = fail(1, "not all could be printed - disk full, or the reader gone?");
         finished.complete(null);
         System.exit(exitCode);
     }
 
     int fail(int exitCode, String message) {
-        System.err.println(spec.name() + ": " + message.replaceAll("\\s+", " "));
+        new PrintStream(System.err, true, UTF_8).println(getClass().getName() + ": " + message.replaceAll("\\s+", " "));
         return exitCode;
     }
 
-    ParameterException refuse(String message) {
-        return new ParameterException(spec.commandLine(), message);
-    }
-
-    void check(String option, double value, double low, double high) {
-        if (!(value >= low && value <= high))  // so that NaN is refused too
-            throw refuse(String.format(Locale.ROOT, "%s must be from %.0f to %.0f", option, low, high));
-    }
-
-    /** Waits, and says whether to go on: not after Ctrl-C. */
-    boolean pause(double seconds) throws InterruptedException {
-        return !stop.await((long) (seconds * 1000), TimeUnit.MILLISECONDS);
-    }
-
-    void banner(String... lines) {
-        String rule = "=".repeat(60);
-        System.out.println(rule + "\n" + String.join("\n", lines) + "\n" + rule);
-    }
-
-    String elapsed() {
-        return String.format(Locale.ROOT, "Total Time Elapsed (in seconds): %.2f", (System.nanoTime() - startedAt) / 1e9);
-    }
-
-    /** Connects, and finds out before anything is written whether address, password and kind of server are right. */
-    MongoClient connect() {
-        String url = setting(uri, "MONGODB_ATLAS_URL", "");
-        database = setting(database, "DATABASE", "bankdatabase");
-        collection = setting(collection, "COLLECTION", "accounts");
-        if (url.isEmpty())
-            throw refuse("no MongoDB to connect to - cp .env.example .env and set MONGODB_ATLAS_URL, or use --uri");
-        if (url.matches("(?s).*<[\\w ]+>.*"))
-            throw refuse("the connection string still holds a <placeholder> - put your own value there");
-        if (!database.matches("(?!(admin|local|config)$)[^/\\\\. \"$*<>:|?\\x00]+") || database.getBytes(UTF_8).length > 63)
-            throw refuse("'" + database + "' cannot be the database - take up to 63 letters and digits, not admin, local, config");
-        if (!collection.matches("(?!system\\.|\\.)[^$\\x00]+") || (database + "." + collection).getBytes(UTF_8).length > 255)
-            throw refuse("'" + collection + "' cannot be the collection - take letters and digits, and not system. in front");
-        MongoClientSettings settings;
-        try {
-            settings = MongoClientSettings.builder().retryWrites(true).applicationName("change-stream-demo " + spec.name())
-                    .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, TimeUnit.SECONDS))
-                    .applyToSocketSettings(socket -> socket.connectTimeout(5, TimeUnit.SECONDS))
-                    .applyConnectionString(new ConnectionString(url))  // last: what the URI names itself wins
-                    .build();
-        } catch (IllegalArgumentException | IllegalStateException e) {  // never shown: its message may quote the password
-            throw refuse("the connection string " + url.replaceAll("(?s)^(mongodb(\\+srv)?://)?.*", "$1***") + " is malformed - "
-                    + "write each @ : / % in user and password as %40 %3A %2F %25, the rest like mongodb://host:port/?replicaSet=name");
-        }
-        System.out.println("MongoDB Atlas DB URL: " + mask(url) + "\nDatabase: " + database + "\nCollection: " + collection);
-        MongoClient client = MongoClients.create(settings);
-        client.getDatabase(database).runCommand(new Document("ping", 1));
-        if (client.getClusterDescription().getType() == ClusterType.STANDALONE)
-            throw new MongoException(40573, "standalone server");  // what it would answer to a change stream
-        working = true;
+    MongoClient connect() throws IOException {
+        List<String> lines = Files.exists(Path.of(".env")) ? Files.readAllLines(Path.of(".env")) : List.of();
+        for (String line : lines)  // dotenv-java may read others in another way than python-dotenv
+            if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
+                throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without export, "
+                        + "single quotes, # { or \\");
+        if (uri == null) uri = env.get("MONGODB_ATLAS_URL", "");
+        if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
+            throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
+        MongoClient client = MongoClients.create(MongoClientSettings.builder()
+                .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
+                .applyToSocketSettings(socket -> socket.connectTimeout(4, SECONDS).readTimeout(10, SECONDS))
+                .applyConnectionString(new ConnectionString(uri))  // wins over what stands above it, not below
+                .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
+                .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
+                .uuidRepresentation(UuidRepresentation.STANDARD).build());
+        String url = uri.replaceAll("://([\\w.-]*).*@", "://$1:***@").replaceAll("\\?.*", "");
+        System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
+        Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // fails before a change
+        if (!pong.containsKey("operationTime"))
+            throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
+        Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> finished.completeOnTimeout(null, 10, SECONDS).join()));
         return client;
     }
 
-    static String mask(String text) {
-        return text.replaceAll("(?is)(://.*?)(:|%3A).*@", "$1:***@")
-                .replaceAll("(?i)((proxyPassword|tlsCertificateKeyFilePassword)=|AWS_SESSION_TOKEN(:|%3A))[^&,]*", "$1***");
+    boolean pause(double seconds) throws InterruptedException {  // says whether to go on: not after Ctrl-C
+        return !stop.await((long) (seconds * 1000), MILLISECONDS) && !System.out.checkError();
     }
 
-    /** What happened, and what to do about it. */
-    String explain(Exception e) {
-        String message = e instanceof MongoCommandException command ? command.getErrorMessage()
-                : e instanceof MongoException ? e.getMessage() : e.toString();
+    static String explain(Exception e) {  // what happened, and what to do about it
+        String message = e instanceof IOException ? e.toString() : e.getMessage();
+        if (e instanceof MongoCommandException command) message = command.getErrorMessage();
+        if (e instanceof IllegalArgumentException)  // its message may quote the password
+            return "MONGODB_ATLAS_URL, DATABASE or COLLECTION is missing or malformed (@ : / % are %40 %3A %2F %25)";
         if (e instanceof MongoSecurityException)
-            return "MongoDB refused user or password - check them, and that each @ : / % in them is written %40 %3A %2F %25";
-        if (e instanceof MongoNotPrimaryException)
-            return "this server is not the primary - name its replica set in the URI, or rs.initiate() a new one in mongosh";
-        if (e instanceof MongoNodeIsRecoveringException)
-            return "MongoDB has no primary at the moment (" + message + ") - run it again in a minute";
-        if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException
-                || e instanceof MongoConnectionPoolClearedException)
-            return "cannot reach MongoDB (" + message  // of the driver's long message the innermost cause, if it names one
-                    .replaceAll("(?s).*(?:xception=|caused by )\\{?[\\w.]*?(\\w+: [^{}]*?)(?:}|, servers).*", "$1")
-                    .replaceAll("(?s)\\. Client view.*", "")
-                    + ") - does it run (jbang sandbox), is the host right, does Atlas let this address in (IP access list)?";
-        return switch (e instanceof MongoException m ? m.getCode() : 0) {
-            case 13 -> message + " - the user in the URI needs the role readWrite on " + database;
-            case 40573 -> "change streams need a replica set, and this server is none - start it with mongod --replSet rs0 and "
-                    + "rs.initiate() in mongosh, or use jbang sandbox";
-            default -> message + (verbose ? "" : " - run it with --verbose for more");
-        };
-    }
-
-    /** The option, or the variable in the environment if it is not empty, or the one in .env, or the default. */
-    String setting(String option, String variable, String otherwise) {
-        if (option != null) return option;
-        String value = System.getenv(variable);
-        return value != null && !value.isEmpty() ? value : dotEnv().getOrDefault(variable, otherwise);
-    }
-
-    /** Reads .env, if dotenv-java reads each line of it as python-dotenv does, for which many a file was written. */
-    Map<String, String> dotEnv() {
-        Path file = (envFile != null ? envFile : Path.of(".env")).toAbsolutePath();
-        if (envFile == null && Files.notExists(file)) return Map.of();
-        String key = "[ \t]*[A-Za-z0-9_.-]+[ \t]*=[ \t]*";
-        String quoted = "\"[^\"\\\\]*\"[ \t]*(#.*)?", plain = "([^\\s\"'#][[^\\s\"#] \t]*)?((?<=[ \t])#.*)?";
-        String alike = "(?U)[ \t]*|#.*|(?!.*\\$\\{)" + key + "(" + quoted + "|" + plain + ")";
-        try {
-            if (!Files.isRegularFile(file)) throw new IOException("not a file, or a pipe, which cannot be read twice");
-            List<String> lines = Files.readAllLines(file);
-            for (String line : lines)
-                if (!line.matches(alike))
-                    throw refuse(file.getFileName() + ":" + (lines.indexOf(line) + 1) + ": cannot be read - write KEY=value or "
-                            + "KEY=\"value\": no export, no single quotes, no \\ in quotes, no ${...}, a blank before a # comment, "
-                            + "no blank before a comment line");
-            return Dotenv.configure().directory(file.getParent() + "/").filename(file.getFileName().toString()).load()
-                    .entries(Dotenv.Filter.DECLARED_IN_ENV_FILE).stream()
-                    .collect(Collectors.toMap(DotenvEntry::getKey, DotenvEntry::getValue));
-        } catch (IOException | DotenvException e) {
-            throw refuse((envFile != null ? envFile : ".env") + " cannot be read - does it exist, and is it UTF-8 text?");
-        }
+            return "MongoDB refused the login - check user, password (@ : / % are %40 %3A %2F %25) or certificate";
+        if (e instanceof MongoClientException || e instanceof MongoSocketException)
+            return "cannot reach MongoDB (" + message.replaceAll(".*xception: |( that matches|}|, servers).*", "")
+                    + ") - does it run, is the host right, does Atlas let this address in (IP access list)?";
+        boolean denied = e instanceof MongoException error && List.of(13, 8000).contains(error.getCode());
+        return message + (denied ? " - grant the user readWrite (for --scope deployment: readAnyDatabase)" : "");
     }
 }

@@ -4,335 +4,167 @@
 //DEPS io.github.cdimascio:dotenv-java:3.2.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:CompileThresholdScaling=3 -XX:+UseSerialGC -Xlog:disable
+//RUNTIME_OPTIONS -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
 //CDS
 
-import com.mongodb.ConnectionString;
-import com.mongodb.MongoClientSettings;
-import com.mongodb.MongoCommandException;
-import com.mongodb.MongoConfigurationException;
-import com.mongodb.MongoConnectionPoolClearedException;
-import com.mongodb.MongoException;
-import com.mongodb.MongoNodeIsRecoveringException;
-import com.mongodb.MongoNotPrimaryException;
-import com.mongodb.MongoSecurityException;
-import com.mongodb.MongoSocketException;
-import com.mongodb.MongoTimeoutException;
-import com.mongodb.client.MongoClient;
-import com.mongodb.client.MongoClients;
-import com.mongodb.client.MongoCollection;
-import com.mongodb.client.model.Aggregates;
-import com.mongodb.client.model.Filters;
-import com.mongodb.client.model.Projections;
-import com.mongodb.client.model.Sorts;
+import com.mongodb.*;
+import com.mongodb.client.*;
 import com.mongodb.client.model.Updates;
 import com.mongodb.client.result.UpdateResult;
-import com.mongodb.connection.ClusterType;
 import io.github.cdimascio.dotenv.Dotenv;
-import io.github.cdimascio.dotenv.DotenvEntry;
-import io.github.cdimascio.dotenv.DotenvException;
-import org.bson.Document;
-import org.bson.conversions.Bson;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
-import picocli.CommandLine.UnmatchedArgumentException;
-import picocli.CommandLine;
-
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
+import java.io.*;
+import java.nio.file.*;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
+import java.util.concurrent.*;
+import org.bson.*;
+import picocli.CommandLine;
+import picocli.CommandLine.*;
 
+import static com.mongodb.client.model.Filters.*;
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.concurrent.TimeUnit.*;
 
 /**
- * Numbers the customers whose checking account is over 1000, one every second: resumeCounter 1, 2, 3 and so on.
+ * Numbers the customers whose checking account holds more than 1000: resumeCounter is 1, 2, 3 and so on.
  *
- * <pre>
- * jbang resume_update
- * jbang resume_update --delay 0.2 --limit 20
- * jbang resume_update --check
- * </pre>
- *
- * The resume stream of the listener breaks off and
- * <a href="https://www.mongodb.com/docs/manual/changeStreams/#resume-a-change-stream">resumes</a> while this runs;
+ * <p>The resume stream of the listener breaks off meanwhile and
+ * <a href="https://www.mongodb.com/docs/manual/changeStreams/#resume-a-change-stream">resumes</a>;
  * numbers without a gap show that it has missed nothing.
  */
-@Command(name = "resume_update", mixinStandardHelpOptions = true, version = "resume_update 1.0", description = {
-        "Sets resumeCounter to 1, 2, 3 and so on in the customers whose checking account is over 1000.",
-        "The resume stream of the listener shows each number. Numbering goes on from the highest in the collection.",
-        "Example: jbang resume_update --delay 0.2 --limit 20",
-        "         jbang resume_update --check"})
+@Command(name = "resume_update", mixinStandardHelpOptions = true, version = "resume_update 1.0", sortOptions = false,
+        description = "Sets resumeCounter to 1, 2, 3 and so on in the customers whose checking account is over 1000."
+                + "%nNumbering goes on from the highest in the collection."
+                + "%nExample: jbang resume_update --delay 0.2 --limit 20", showDefaultValues = true)
 class resume_update implements Callable<Integer> {
 
-    @Option(names = "--delay", defaultValue = "1", paramLabel = "SECONDS",
-            description = "Pause between two customers, up to 300. Default: ${DEFAULT-VALUE}.")
-    double delay;
-
-    @Option(names = "--limit", paramLabel = "N", description = "At most so many customers. Default: all.")
-    Integer limit;
-
-    @Option(names = "--check", description = "Change nothing: say whether the numbers in the collection go from 1 on "
-            + "without a gap or a repeat; if not, the exit code is 1.")
-    boolean checkOnly;
+    @Option(names = "--delay", description = "Seconds between two customers.") double delay = 1;
+    @Option(names = "--limit", description = "At most so many customers; 0: all.") int limit;
+    @Option(names = "--check", description = "Only say whether a number is missing or there twice.") boolean checkOnly;
 
     public static void main(String... args) {
         new resume_update().run(args);
     }
 
     @Override
-    public Integer call() throws InterruptedException {
-        check("--delay", delay, 0, 300);
-        if (limit != null) check("--limit", limit, 1, Integer.MAX_VALUE);
-        if (checkOnly && (limit != null || spec.commandLine().getParseResult().hasMatchedOption("--delay")))
-            throw refuse("--check changes nothing - leave out --delay and --limit");
-        try (MongoClient client = connect()) {
-            MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection);
-            if (checkOnly) return checkCounters(customers);
-            banner("Resume Example", "Update a field on Checking Accts w/ balance > $1k");
+    public Integer call() throws Exception {
+        long start = System.currentTimeMillis(), updated = 0;
+        MongoClient client = connect();
+        MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection)
+                .withReadPreference(ReadPreference.primary());  // a secondary may not have the highest number yet
+        var numbered = customers.find(and(type("resumeCounter", "number"), not(type("resumeCounter", "array"))));
+        if (checkOnly) return check(numbered.sort(new Document("resumeCounter", 1)));
+        System.out.println(RULE + "\nResume Example\nUpdate a field on Checking Accts w/ balance > $1k\n" + RULE);
+        Document highest = numbered.sort(new Document("resumeCounter", -1)).first();
+        long counter = highest == null ? 0 : highest.get("resumeCounter", Number.class).longValue();
 
-            // $elemMatch: one and the same account is a checking account and over 1000.
-            Bson unnumbered = Filters.and(Filters.exists("resumeCounter", false),
-                    Filters.elemMatch("accounts", Filters.and(Filters.eq("type", "checking"), Filters.gt("balance", 1000))));
-            Document highest = customers.find(Filters.gt("resumeCounter", 0)).sort(Sorts.descending("resumeCounter")).first();
-            int counter = highest == null ? 0 : highest.get("resumeCounter", Number.class).intValue();
-            int met = 0, updated = 0;
-            try {
-                // A cursor that nobody reads for 10 minutes is closed by the server: a batch is what we work off in one.
-                for (Document customer : customers.find(unnumbered).projection(Projections.include("_id"))
-                        .limit(limit == null ? 0 : limit).batchSize((int) Math.min(1000, Math.max(1, 60 / delay)))) {
-                    if (met++ > 0 && !pause(delay) || System.out.checkError()) break;  // Ctrl-C, or nobody reads what we print
-                    System.out.println("Found Checking Account w/ balance > $1000.");
+        // $elemMatch: one and the same account is a checking account and over 1000.
+        var unnumbered = and(exists("resumeCounter", false),
+                elemMatch("accounts", and(eq("type", "checking"), gt("balance", 1000))));
+        // By _id, in a fixed order. In small batches: the server closes a cursor not read for ten minutes.
+        var found = customers.find(unnumbered).sort(new Document("_id", 1)).limit(limit).batchSize(10);
+        try (client) {
+            for (Document customer : found) {
+                System.out.println("Found Checking Account w/ balance > $1000.");
 
-                    // The filter once more: a customer changed or numbered since is left alone, and uses up no number.
-                    UpdateResult result = customers.updateOne(Filters.and(Filters.eq("_id", customer.get("_id")), unnumbered),
-                            Updates.set("resumeCounter", counter + 1));
-                    if (result.getMatchedCount() == 0) {
-                        System.out.println("No update, matched: 0. Somebody changed this customer since it was found.");
-                        continue;
-                    }
-                    counter++;
-                    updated++;
-                    System.out.println("Successful update with matched: " + result.getMatchedCount()
-                            + " and modified count: " + result.getModifiedCount());
-                    System.out.println("Incremented resumeCounter to customer acct with _id: " + customer.get("_id"));
-                    System.out.println("Counter value: " + counter);
-                }
-            } finally {
-                banner("Customers updated: " + updated, elapsed());
+                // The filter once more: a customer changed or numbered since is left alone, and uses up no number.
+                UpdateResult result = customers.updateOne(and(eq("_id", customer.get("_id")), unnumbered),
+                        Updates.set("resumeCounter", counter + 1));
+                System.out.println("Successful update with matched: " + result.getMatchedCount()
+                        + " and modified count: " + result.getModifiedCount());
+                if (result.getModifiedCount() == 0) continue;
+                counter++;
+                updated++;
+                System.out.println("Incremented resumeCounter to customer acct with _id: " + customer.get("_id")
+                        + "\nCounter value: " + counter);
+                if (!pause(delay)) break;
             }
+        } finally {  // also after an error
+            double seconds = (System.currentTimeMillis() - start) / 1000.0;
+            System.out.println(RULE + "\nCustomers updated: " + updated
+                    + "\nTotal Time Elapsed (in seconds): " + seconds + "\n" + RULE);
         }
         return 0;
     }
 
-    /** Reads the numbers in their order and says which are missing, or there more than once. */
-    private int checkCounters(MongoCollection<Document> customers) {
-        banner("Resume Check");
-        long highest = 0, numbered = 0, missed = 0, repeated = 0;
-        List<String> gaps = new ArrayList<>(), repeats = new ArrayList<>();
-        // Only the numbers are sorted: of a hundred thousand whole customers a server may refuse to sort so much in memory.
-        for (Document customer : customers.aggregate(List.of(Aggregates.match(Filters.gt("resumeCounter", 0)),
-                Aggregates.project(Projections.fields(Projections.include("resumeCounter"), Projections.excludeId())),
-                Aggregates.sort(Sorts.ascending("resumeCounter"))))) {
-            long counter = customer.get("resumeCounter", Number.class).longValue();
-            numbered++;
-            if (counter > highest + 1) {
-                missed += counter - highest - 1;
-                note(gaps, (highest + 1) + (counter - highest > 2 ? ".." + (counter - 1) : ""));
-            } else if (counter == highest) {
-                repeated++;
-                note(repeats, "" + counter);
-            }
-            highest = counter;
+    int check(Iterable<Document> numbered) {
+        long last = 0, missed = 0, repeated = 0;
+        for (Document customer : numbered) {
+            long number = customer.get("resumeCounter", Number.class).longValue();
+            if (number == last) repeated++;
+            else missed += number - last - 1;
+            last = number;
         }
-        if (numbered == 0) {
-            System.out.println("Nobody is numbered yet: run resume_update first.");
-            return 0;
-        }
-        System.out.println("counters 1.." + highest + ", " + missed + " missed, " + repeated + " repeated");
-        System.out.println("Customers numbered: " + numbered);
-        if (missed > 0) System.out.println("Missed: " + String.join(", ", gaps));
-        if (repeated > 0) System.out.println("Repeated: " + String.join(", ", repeats));
-        banner(elapsed());
+        System.out.println("counters 1.." + last + ", " + missed + " missed, " + repeated + " repeated");
         return missed + repeated == 0 ? 0 : 1;
     }
 
-    /** Keeps the first ten. */
-    private static void note(List<String> list, String text) {
-        if (list.size() <= 10) list.add(list.size() < 10 ? text : "...");
-    }
+    // ===== Plumbing, the same in every script: settings, connection, errors in one line, Ctrl-C =====
 
-    // ===== Plumbing, the same in every script: common options, settings, connection, errors, Ctrl-C =====
-
-    @Option(names = "--uri", paramLabel = "URI", description = "Connection string; in .env: MONGODB_ATLAS_URL. "
-            + "Keep one that holds a password in .env: options show in the list of processes.")
-    String uri;
-    @Option(names = "--database", paramLabel = "NAME", description = "Default: bankdatabase; in .env: DATABASE.")
-    String database;
-    @Option(names = "--collection", paramLabel = "NAME", description = "Default: accounts; in .env: COLLECTION.")
-    String collection;
-    @Option(names = "--env-file", paramLabel = "FILE", description = "Settings file. Default: .env in the working directory.")
-    Path envFile;
-    @Option(names = "--verbose", description = "Show the stack trace of an error.")
-    boolean verbose;
-    @Spec
-    CommandSpec spec;
-
-    final long startedAt = System.nanoTime();
+    @Option(names = "--uri", description = "Connection string; safer in .env, as MONGODB_ATLAS_URL.") String uri;
+    @Option(names = "--database", paramLabel = "DATABASE", description = "In .env") String database = "bankdatabase";
+    @Option(names = "--collection", paramLabel = "COLLECTION", description = "In .env") String collection = "accounts";
+    final Dotenv env = Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load();  // the environment, else .env
+    static final String RULE = "=".repeat(60);
     final CountDownLatch stop = new CountDownLatch(1);                   // Ctrl-C was pressed
     final CompletableFuture<Void> finished = new CompletableFuture<>();  // call() has returned
-    volatile boolean working;                                            // there is something to finish first
 
     void run(String... args) {
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            stop.countDown();
-            if (working) finished.completeOnTimeout(null, 10, TimeUnit.SECONDS).join();
-        }));
-        CommandLine commandLine = new CommandLine(this).setCaseInsensitiveEnumValuesAllowed(true)
-                .setParameterExceptionHandler((e, ignored) -> {
-                    List<String> meant = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.of();
-                    return fail(2, mask(e.getMessage()) + (meant.isEmpty() ? "" : " - did you mean " + String.join(" or ", meant) + "?")
-                            + " (see " + spec.name() + " --help)");
-                })
-                .setExecutionExceptionHandler((e, ignored, none) -> {
-                    if (verbose) e.printStackTrace();
-                    return fail(1, explain(e));
-                });
-        spec.usageMessage().sortOptions(false)
-                .footer("", "Exit codes: 0 done, 1 failed, 2 wrong option or setting, 130 stopped by Ctrl-C.");
-        int exitCode = commandLine.execute(args);
+        System.setOut(new PrintStream(System.out, true, UTF_8));  // in any locale
+        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env.get(option.paramLabel()))
+                .setParameterExceptionHandler((e, all) -> fail(2, e.getMessage().replaceAll("(?s)://.*", "://***")))
+                .setExecutionExceptionHandler((e, all, parsed) -> fail(e instanceof MongoException ? 1 : 2, explain(e)))
+                .execute(args);
+        if (System.out.checkError()) exitCode = fail(1, "not all could be printed - disk full, or the reader gone?");
         finished.complete(null);
         System.exit(exitCode);
     }
 
     int fail(int exitCode, String message) {
-        System.err.println(spec.name() + ": " + message.replaceAll("\\s+", " "));
+        new PrintStream(System.err, true, UTF_8).println(getClass().getName() + ": " + message.replaceAll("\\s+", " "));
         return exitCode;
     }
 
-    ParameterException refuse(String message) {
-        return new ParameterException(spec.commandLine(), message);
-    }
-
-    void check(String option, double value, double low, double high) {
-        if (!(value >= low && value <= high))  // so that NaN is refused too
-            throw refuse(String.format(Locale.ROOT, "%s must be from %.0f to %.0f", option, low, high));
-    }
-
-    /** Waits, and says whether to go on: not after Ctrl-C. */
-    boolean pause(double seconds) throws InterruptedException {
-        return !stop.await((long) (seconds * 1000), TimeUnit.MILLISECONDS);
-    }
-
-    void banner(String... lines) {
-        String rule = "=".repeat(60);
-        System.out.println(rule + "\n" + String.join("\n", lines) + "\n" + rule);
-    }
-
-    String elapsed() {
-        return String.format(Locale.ROOT, "Total Time Elapsed (in seconds): %.2f", (System.nanoTime() - startedAt) / 1e9);
-    }
-
-    /** Connects, and finds out before anything is written whether address, password and kind of server are right. */
-    MongoClient connect() {
-        String url = setting(uri, "MONGODB_ATLAS_URL", "");
-        database = setting(database, "DATABASE", "bankdatabase");
-        collection = setting(collection, "COLLECTION", "accounts");
-        if (url.isEmpty())
-            throw refuse("no MongoDB to connect to - cp .env.example .env and set MONGODB_ATLAS_URL, or use --uri");
-        if (url.matches("(?s).*<[\\w ]+>.*"))
-            throw refuse("the connection string still holds a <placeholder> - put your own value there");
-        if (!database.matches("(?!(admin|local|config)$)[^/\\\\. \"$*<>:|?\\x00]+") || database.getBytes(UTF_8).length > 63)
-            throw refuse("'" + database + "' cannot be the database - take up to 63 letters and digits, not admin, local, config");
-        if (!collection.matches("(?!system\\.|\\.)[^$\\x00]+") || (database + "." + collection).getBytes(UTF_8).length > 255)
-            throw refuse("'" + collection + "' cannot be the collection - take letters and digits, and not system. in front");
-        MongoClientSettings settings;
-        try {
-            settings = MongoClientSettings.builder().retryWrites(true).applicationName("change-stream-demo " + spec.name())
-                    .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, TimeUnit.SECONDS))
-                    .applyToSocketSettings(socket -> socket.connectTimeout(5, TimeUnit.SECONDS))
-                    .applyConnectionString(new ConnectionString(url))  // last: what the URI names itself wins
-                    .build();
-        } catch (IllegalArgumentException | IllegalStateException e) {  // never shown: its message may quote the password
-            throw refuse("the connection string " + url.replaceAll("(?s)^(mongodb(\\+srv)?://)?.*", "$1***") + " is malformed - "
-                    + "write each @ : / % in user and password as %40 %3A %2F %25, the rest like mongodb://host:port/?replicaSet=name");
-        }
-        System.out.println("MongoDB Atlas DB URL: " + mask(url) + "\nDatabase: " + database + "\nCollection: " + collection);
-        MongoClient client = MongoClients.create(settings);
-        client.getDatabase(database).runCommand(new Document("ping", 1));
-        if (client.getClusterDescription().getType() == ClusterType.STANDALONE)
-            throw new MongoException(40573, "standalone server");  // what it would answer to a change stream
-        working = true;
+    MongoClient connect() throws IOException {
+        List<String> lines = Files.exists(Path.of(".env")) ? Files.readAllLines(Path.of(".env")) : List.of();
+        for (String line : lines)  // dotenv-java may read others in another way than python-dotenv
+            if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
+                throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without export, "
+                        + "single quotes, # { or \\");
+        if (uri == null) uri = env.get("MONGODB_ATLAS_URL", "");
+        if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
+            throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
+        MongoClient client = MongoClients.create(MongoClientSettings.builder()
+                .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
+                .applyToSocketSettings(socket -> socket.connectTimeout(4, SECONDS).readTimeout(10, SECONDS))
+                .applyConnectionString(new ConnectionString(uri))  // wins over what stands above it, not below
+                .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
+                .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
+                .uuidRepresentation(UuidRepresentation.STANDARD).build());
+        String url = uri.replaceAll("://([\\w.-]*).*@", "://$1:***@").replaceAll("\\?.*", "");
+        System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
+        Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // fails before a change
+        if (!pong.containsKey("operationTime"))
+            throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
+        Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> finished.completeOnTimeout(null, 10, SECONDS).join()));
         return client;
     }
 
-    static String mask(String text) {
-        return text.replaceAll("(?is)(://.*?)(:|%3A).*@", "$1:***@")
-                .replaceAll("(?i)((proxyPassword|tlsCertificateKeyFilePassword)=|AWS_SESSION_TOKEN(:|%3A))[^&,]*", "$1***");
+    boolean pause(double seconds) throws InterruptedException {  // says whether to go on: not after Ctrl-C
+        return !stop.await((long) (seconds * 1000), MILLISECONDS) && !System.out.checkError();
     }
 
-    /** What happened, and what to do about it. */
-    String explain(Exception e) {
-        String message = e instanceof MongoCommandException command ? command.getErrorMessage()
-                : e instanceof MongoException ? e.getMessage() : e.toString();
+    static String explain(Exception e) {  // what happened, and what to do about it
+        String message = e instanceof IOException ? e.toString() : e.getMessage();
+        if (e instanceof MongoCommandException command) message = command.getErrorMessage();
+        if (e instanceof IllegalArgumentException)  // its message may quote the password
+            return "MONGODB_ATLAS_URL, DATABASE or COLLECTION is missing or malformed (@ : / % are %40 %3A %2F %25)";
         if (e instanceof MongoSecurityException)
-            return "MongoDB refused user or password - check them, and that each @ : / % in them is written %40 %3A %2F %25";
-        if (e instanceof MongoNotPrimaryException)
-            return "this server is not the primary - name its replica set in the URI, or rs.initiate() a new one in mongosh";
-        if (e instanceof MongoNodeIsRecoveringException)
-            return "MongoDB has no primary at the moment (" + message + ") - run it again in a minute";
-        if (e instanceof MongoTimeoutException || e instanceof MongoSocketException || e instanceof MongoConfigurationException
-                || e instanceof MongoConnectionPoolClearedException)
-            return "cannot reach MongoDB (" + message  // of the driver's long message the innermost cause, if it names one
-                    .replaceAll("(?s).*(?:xception=|caused by )\\{?[\\w.]*?(\\w+: [^{}]*?)(?:}|, servers).*", "$1")
-                    .replaceAll("(?s)\\. Client view.*", "")
-                    + ") - does it run (jbang sandbox), is the host right, does Atlas let this address in (IP access list)?";
-        return switch (e instanceof MongoException m ? m.getCode() : 0) {
-            case 13 -> message + " - the user in the URI needs the role readWrite on " + database;
-            case 40573 -> "change streams need a replica set, and this server is none - start it with mongod --replSet rs0 and "
-                    + "rs.initiate() in mongosh, or use jbang sandbox";
-            default -> message + (verbose ? "" : " - run it with --verbose for more");
-        };
-    }
-
-    /** The option, or the variable in the environment if it is not empty, or the one in .env, or the default. */
-    String setting(String option, String variable, String otherwise) {
-        if (option != null) return option;
-        String value = System.getenv(variable);
-        return value != null && !value.isEmpty() ? value : dotEnv().getOrDefault(variable, otherwise);
-    }
-
-    /** Reads .env, if dotenv-java reads each line of it as python-dotenv does, for which many a file was written. */
-    Map<String, String> dotEnv() {
-        Path file = (envFile != null ? envFile : Path.of(".env")).toAbsolutePath();
-        if (envFile == null && Files.notExists(file)) return Map.of();
-        String key = "[ \t]*[A-Za-z0-9_.-]+[ \t]*=[ \t]*";
-        String quoted = "\"[^\"\\\\]*\"[ \t]*(#.*)?", plain = "([^\\s\"'#][[^\\s\"#] \t]*)?((?<=[ \t])#.*)?";
-        String alike = "(?U)[ \t]*|#.*|(?!.*\\$\\{)" + key + "(" + quoted + "|" + plain + ")";
-        try {
-            if (!Files.isRegularFile(file)) throw new IOException("not a file, or a pipe, which cannot be read twice");
-            List<String> lines = Files.readAllLines(file);
-            for (String line : lines)
-                if (!line.matches(alike))
-                    throw refuse(file.getFileName() + ":" + (lines.indexOf(line) + 1) + ": cannot be read - write KEY=value or "
-                            + "KEY=\"value\": no export, no single quotes, no \\ in quotes, no ${...}, a blank before a # comment, "
-                            + "no blank before a comment line");
-            return Dotenv.configure().directory(file.getParent() + "/").filename(file.getFileName().toString()).load()
-                    .entries(Dotenv.Filter.DECLARED_IN_ENV_FILE).stream()
-                    .collect(Collectors.toMap(DotenvEntry::getKey, DotenvEntry::getValue));
-        } catch (IOException | DotenvException e) {
-            throw refuse((envFile != null ? envFile : ".env") + " cannot be read - does it exist, and is it UTF-8 text?");
-        }
+            return "MongoDB refused the login - check user, password (@ : / % are %40 %3A %2F %25) or certificate";
+        if (e instanceof MongoClientException || e instanceof MongoSocketException)
+            return "cannot reach MongoDB (" + message.replaceAll(".*xception: |( that matches|}|, servers).*", "")
+                    + ") - does it run, is the host right, does Atlas let this address in (IP access list)?";
+        boolean denied = e instanceof MongoException error && List.of(13, 8000).contains(error.getCode());
+        return message + (denied ? " - grant the user readWrite (for --scope deployment: readAnyDatabase)" : "");
     }
 }
