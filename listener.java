@@ -69,6 +69,7 @@ class listener implements Callable<Integer> {
 
         System.out.println("Starting Change Stream Listener.");
         loadTokens();
+        saveTokens();
         for (Watch stream : streams) {
             try (var opened = stream.open()) {
                 System.out.println(stream.title + " listener thread started.\n==" + stream.about + "\n"
@@ -77,7 +78,6 @@ class listener implements Callable<Integer> {
                 return fail(1, stream.lost(e));
             }
         }
-        saveTokens();
         for (Watch stream : streams) stream.start();
         while (pause(1) && !out.checkError()) saveTokens();
 
@@ -420,7 +420,7 @@ class listener implements Callable<Integer> {
                 .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("://([\\w.-]*).*@", "://$1:***@").replaceAll("\\?.*", "");
+        String url = uri.replaceAll("/[^/?@]*\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
         Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // fails before a change
         if (!pong.containsKey("operationTime"))

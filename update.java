@@ -124,7 +124,7 @@ class update implements Callable<Integer> {
                 .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("://([\\w.-]*).*@", "://$1:***@").replaceAll("\\?.*", "");
+        String url = uri.replaceAll("/[^/?@]*\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
         Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // fails before a change
         if (!pong.containsKey("operationTime"))
