@@ -112,8 +112,8 @@ class update implements Callable<Integer> {
         List<String> lines = Files.exists(Path.of(".env")) ? Files.readAllLines(Path.of(".env")) : List.of();
         for (String line : lines)  // dotenv-java may read others in another way than python-dotenv
             if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
-                throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without export, "
-                        + "single quotes, # { or \\");
+                throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without "
+                        + "export, single quotes, # { or \\");
         if (uri == null) uri = env.get("MONGODB_ATLAS_URL", "");
         if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
             throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
@@ -126,7 +126,7 @@ class update implements Callable<Integer> {
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
         String url = uri.replaceAll("/[^/?@]*\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
-        Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // fails before a change
+        Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // before a change
         if (!pong.containsKey("operationTime"))
             throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
         Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
