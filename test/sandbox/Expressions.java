@@ -1,3 +1,4 @@
+import de.bwaldvogel.mongo.backend.BsonType;
 import de.bwaldvogel.mongo.backend.Missing;
 import de.bwaldvogel.mongo.backend.Utils;
 import de.bwaldvogel.mongo.backend.aggregation.Expression;
@@ -5,16 +6,20 @@ import de.bwaldvogel.mongo.bson.BsonRegularExpression;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * Aggregation expressions. The library evaluates its own; around it stand the operators it lacks, and those that
- * bind a variable for an expression which may hold one of them.
+ * Aggregation expressions. The library's operators are given values only, never expressions: it takes data that looks
+ * like an expression for one. Here are those that bind variables or choose a branch, and those that it lacks.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/reference/operator/aggregation/">Aggregation Operators</a>
  */
@@ -22,143 +27,265 @@ final class Expressions {
 
     private static final Set<String> LIBRARY =
         Arrays.stream(Expression.values()).map(Enum::name).collect(Collectors.toSet());
-    /** The library gives sets, which it cannot compare with arrays. */
-    private static final Set<String> SETS = Set.of("$setDifference", "$setIntersection", "$setUnion");
+    private static final Set<String> OURS = Set.of("$first", "$last", "$let", "$regexMatch", "$switch", "$type");
+    /** NaN is below all numbers; the library has it above them. */
+    private static final double LEAST = Double.NEGATIVE_INFINITY;
+    private static final Set<String> COMPARISONS = Set.of("$cmp", "$eq", "$gt", "$gte", "$lt", "$lte", "$ne");
 
-    private Expressions() {
+    private final Map<String, Object> variables;
+
+    private Expressions(Map<String, Object> variables) {
+        this.variables = variables;
     }
 
     /** The expression's value for the document: {@link Missing} where it leads to a field that is not there. */
     static Object evaluate(Object expression, Document document) {
-        return Expression.evaluateDocument(resolve(expression, document), document);
+        return new Expressions(Map.of("ROOT", document, "CURRENT", document)).value(expression);
     }
 
-    /** The same expression with each part that the library could not evaluate replaced by its value. */
-    static Object resolve(Object expression, Document document) {
-        if (!isForeign(expression)) {
-            return expression;
+    /**
+     * Refuses an expression that could not be evaluated for any document.
+     *
+     * @throws MongoServerError 168 an unknown operator, 15983 a field beside an operator
+     */
+    static void validate(Object expression) {
+        if (expression instanceof List<?> list) {
+            list.forEach(Expressions::validate);
+        }
+        if (!(expression instanceof Document document) || document.containsKey("$literal")) {
+            return;
+        }
+        for (String name : document.keySet()) {
+            if (name.startsWith("$") && document.size() > 1) {
+                throw new MongoServerError(15983, "Location15983",
+                    "An object representing an expression must have exactly one field: " + document);
+            }
+            if (name.startsWith("$") && !LIBRARY.contains(name) && !OURS.contains(name)) {
+                throw new MongoServerError(168, "InvalidPipelineOperator", "Unrecognized expression '" + name + "'");
+            }
+        }
+        document.values().forEach(Expressions::validate);
+    }
+
+    /** What {@code {field: expression}} comes to, so written that the library, which evaluates it again, gets the same. */
+    static Document values(Document expressions, Document document) {
+        Document values = new Document();
+        expressions.forEach((field, expression) -> {
+            Object value = evaluate(expression, document);
+            if (value instanceof Document fields) {
+                value = fields.clone();
+                ((Document) value).replaceAll((name, part) -> literal(part));
+            }
+            values.put(field, value);
+        });
+        return values;
+    }
+
+    private Object value(Object expression) {
+        if (expression instanceof String text && text.startsWith("$")) {
+            String[] path = text.substring(text.startsWith("$$") ? 2 : 1).split("\\.");
+            return text.startsWith("$$") ? field(variable(path[0]), path, 1) : field(variables.get("CURRENT"), path, 0);
         }
         if (expression instanceof List<?> list) {
-            return list.stream().map(part -> resolve(part, document)).collect(Collectors.toList());
+            return list.stream().map(this::valueOrNull).collect(Collectors.toList());
         }
-        Document operators = (Document) expression;
-        String operator = operators.keySet().iterator().next();
-        Object argument = operators.get(operator);
-        Object value = switch (operator) {
-            case "$regexMatch" -> regexMatch((Document) argument, document);
-            case "$let" -> let((Document) argument, document);
-            case "$switch" -> branch((Document) argument, document);
-            case "$map" -> map((Document) argument, document);
-            case "$filter" -> filter((Document) argument, document);
-            case "$type" -> type(evaluate(argument, document));
-            case "$setDifference", "$setIntersection", "$setUnion" -> set(operator, resolve(argument, document), document);
-            case "$first", "$last" -> end(operator, evaluate(argument, document));
+        if (!(expression instanceof Document document)) {
+            return expression;
+        }
+        if (!document.isEmpty() && document.keySet().iterator().next().startsWith("$")) {
+            var operator = document.entrySet().iterator().next();
+            return operator(operator.getKey(), operator.getValue());
+        }
+        Document result = new Document();
+        document.forEach((name, part) -> {
+            Object value = value(part);
+            if (!(value instanceof Missing)) {
+                result.put(name, value);
+            }
+        });
+        return result;
+    }
+
+    private Object valueOrNull(Object expression) {
+        Object value = value(expression);
+        return value instanceof Missing ? null : value;
+    }
+
+    private boolean isTrue(Object expression) {
+        return Utils.isTrue(value(expression));
+    }
+
+    private Object variable(String name) {
+        return switch (name) {
+            case "NOW" -> Instant.now();
+            case "REMOVE" -> Missing.getInstance();
+            case "KEEP", "PRUNE", "DESCEND" -> "$$" + name;
             default -> {
-                if (operator.startsWith("$") && !LIBRARY.contains(operator)) {
-                    throw new MongoServerError(168, "InvalidPipelineOperator", "Unrecognized expression '" + operator + "'");
+                if (!variables.containsKey(name)) {
+                    throw new MongoServerError(17276, "Location17276", "Use of undefined variable: " + name);
                 }
-                Document resolved = new Document();
-                operators.forEach((key, part) -> resolved.put(key, resolve(part, document)));
-                yield resolved;
+                yield variables.get(name);
             }
         };
-        return isOurs(operator) || Set.of("$map", "$filter").contains(operator)
-            ? new Document("$literal", value instanceof Missing ? null : value) : value;
     }
 
-    private static boolean isForeign(Object expression) {
-        if (expression instanceof Document document) {
-            return document.keySet().stream().anyMatch(Expressions::isOurs)
-                || !document.containsKey("$literal") && document.values().stream().anyMatch(Expressions::isForeign);
+    private Expressions with(Object name, Object value) {
+        Map<String, Object> more = new HashMap<>(variables);
+        more.put((String) name, value);
+        return new Expressions(more);
+    }
+
+    /** What a path leads to: through an array, the values in its elements. */
+    private static Object field(Object value, String[] path, int at) {
+        if (at == path.length) {
+            return value;
         }
-        return expression instanceof Collection<?> list && list.stream().anyMatch(Expressions::isForeign);
-    }
-
-    private static boolean isOurs(String operator) {
-        return operator.startsWith("$") && (!LIBRARY.contains(operator) || SETS.contains(operator));
-    }
-
-    private static Object set(String operator, Object argument, Document document) {
-        Object value = Expression.evaluateDocument(new Document(operator, argument), document);
-        return value instanceof Collection<?> elements ? new ArrayList<>(elements) : value;
-    }
-
-    private static Object regexMatch(Document argument, Document document) {
-        Object input = evaluate(argument.get("input"), document);
-        Object regex = evaluate(argument.get("regex"), document);
-        if (Missing.isNullOrMissing(input) || Missing.isNullOrMissing(regex)) {
-            return false;
+        if (value instanceof Collection<?> elements) {
+            return elements.stream().map(element -> field(element, path, at)).filter(found -> !(found instanceof Missing))
+                .collect(Collectors.toList());
         }
-        if (!(input instanceof String text)) {
-            throw new MongoServerError(51104, "Location51104", "$regexMatch needs 'input' to be of type string");
+        return value instanceof Document document ? field(document.getOrMissing(path[at]), path, at + 1)
+            : Missing.getInstance();
+    }
+
+    private Object operator(String operator, Object argument) {
+        return switch (operator) {
+            case "$literal" -> argument;
+            case "$and" -> list(argument).stream().allMatch(this::isTrue);
+            case "$or" -> list(argument).stream().anyMatch(this::isTrue);
+            case "$cond" -> cond(argument instanceof Document named
+                ? Arrays.asList(named.get("if"), named.get("then"), named.get("else")) : list(argument));
+            case "$ifNull" -> ifNull(list(argument));
+            case "$switch" -> branch((Document) argument);
+            case "$let" -> {
+                Expressions scope = this;
+                for (var binding : ((Document) ((Document) argument).get("vars")).entrySet()) {
+                    scope = scope.with(binding.getKey(), value(binding.getValue()));
+                }
+                yield scope.value(((Document) argument).get("in"));
+            }
+            case "$map" -> elements(operator, argument, (scope, element) -> scope.valueOrNull(((Document) argument).get("in")));
+            case "$filter" -> elements(operator, argument,
+                (scope, element) -> scope.isTrue(((Document) argument).get("cond")) ? element : Missing.getInstance());
+            case "$reduce" -> {
+                Object[] result = {value(((Document) argument).get("initialValue"))};
+                Object passed = elements(operator, argument, (scope, element) ->
+                    result[0] = scope.with("value", result[0]).value(((Document) argument).get("in")));
+                yield passed == null ? null : result[0];
+            }
+            case "$regexMatch" -> regexMatch((Document) argument);
+            case "$type" -> type(value(argument instanceof List<?> single ? single.get(0) : argument));
+            case "$first" -> library("$arrayElemAt", List.of(argument, 0));
+            case "$last" -> library("$arrayElemAt", List.of(argument, -1));
+            default -> library(operator, argument);
+        };
+    }
+
+    private static List<?> list(Object argument) {
+        return argument instanceof List<?> list ? list : Collections.singletonList(argument);
+    }
+
+    private Object cond(List<?> parts) {
+        if (parts.size() != 3) {
+            throw new MongoServerError(16020, "Location16020",
+                "Expression $cond takes exactly 3 arguments. " + parts.size() + " were passed in.");
         }
-        Object options = argument.get("options");
-        BsonRegularExpression expression = regex instanceof BsonRegularExpression given && options == null ? given
-            : new BsonRegularExpression(regex instanceof BsonRegularExpression given ? given.getPattern()
-                : regex.toString(), options == null ? "" : options.toString());
-        return expression.matcher(text).find();
+        return value(parts.get(isTrue(parts.get(0)) ? 1 : 2));
     }
 
-    private static Object let(Document argument, Document document) {
-        Document scope = document.clone();
-        ((Document) argument.get("vars")).forEach((name, value) -> scope.put("$" + name, evaluate(value, document)));
-        return evaluate(argument.get("in"), scope);
+    private Object ifNull(List<?> parts) {
+        Object value = null;
+        for (Object part : parts) {
+            value = value(part);
+            if (!Missing.isNullOrMissing(value)) {
+                return value;
+            }
+        }
+        return value;
     }
 
-    private static Object branch(Document argument, Document document) {
+    private Object branch(Document argument) {
         for (Object branch : (List<?>) argument.get("branches")) {
-            if (Utils.isTrue(evaluate(((Document) branch).get("case"), document))) {
-                return evaluate(((Document) branch).get("then"), document);
+            if (isTrue(((Document) branch).get("case"))) {
+                return value(((Document) branch).get("then"));
             }
         }
         if (!argument.containsKey("default")) {
             throw new MongoServerError(40066, "Location40066",
                 "$switch could not find a matching branch for an input, and no default was specified.");
         }
-        return evaluate(argument.get("default"), document);
+        return value(argument.get("default"));
     }
 
-    private static Object map(Document argument, Document document) {
-        Object input = evaluate(argument.get("input"), document);
+    private interface Step {
+        Object of(Expressions scope, Object element);
+    }
+
+    /** The step's results for each element of the input, with the element as a variable; null where there is no input. */
+    private Object elements(String operator, Object argument, Step step) {
+        Document named = (Document) argument;
+        Object input = value(named.get("input"));
+        if (Missing.isNullOrMissing(input)) {
+            return null;
+        }
         if (!(input instanceof Collection<?> elements)) {
-            return null;
+            int code = Map.of("$map", 16883, "$filter", 28651, "$reduce", 40080).get(operator);
+            throw new MongoServerError(code, ErrorCodes.name(code), "input to " + operator + " must be an array");
         }
-        List<Object> result = new ArrayList<>();
-        for (Object element : elements) {
-            Object value = evaluate(argument.get("in"), bind(document, argument, element));
-            result.add(value instanceof Missing ? null : value);
-        }
-        return result;
+        Object as = named.getOrDefault("as", "this");
+        return elements.stream().map(element -> step.of(with(as, element), element))
+            .filter(result -> !(result instanceof Missing)).collect(Collectors.toList());
     }
 
-    private static Object filter(Document argument, Document document) {
-        Object input = evaluate(argument.get("input"), document);
-        return input instanceof Collection<?> elements ? elements.stream()
-            .filter(element -> Utils.isTrue(evaluate(argument.get("cond"), bind(document, argument, element))))
-            .collect(Collectors.toList()) : null;
-    }
-
-    /** The library keeps variables as fields of the document, their names with one dollar sign. */
-    private static Document bind(Document document, Document argument, Object element) {
-        Document scope = document.clone();
-        scope.put("$" + argument.getOrDefault("as", "this"), element);
-        return scope;
-    }
-
-    private static Object end(String operator, Object value) {
-        if (!(value instanceof List<?> list)) {
-            return null;
+    private Object regexMatch(Document argument) {
+        Object input = value(argument.get("input"));
+        Object regex = value(argument.get("regex"));
+        if (Missing.isNullOrMissing(input) || Missing.isNullOrMissing(regex)) {
+            return false;
         }
-        return list.isEmpty() ? Missing.getInstance() : list.get(operator.equals("$first") ? 0 : list.size() - 1);
+        if (!(input instanceof String text)) {
+            throw new MongoServerError(51104, "Location51104", "$regexMatch needs 'input' to be of type string");
+        }
+        Object options = value(argument.get("options"));
+        BsonRegularExpression expression = regex instanceof BsonRegularExpression given && options == null ? given
+            : new BsonRegularExpression(regex instanceof BsonRegularExpression given ? given.getPattern()
+                : regex.toString(), options == null ? "" : options.toString());
+        return expression.matcher(text).find();
     }
 
     private static String type(Object value) {
         if (value instanceof Missing) {
             return "missing";
         }
-        return value == null ? "null" : value instanceof Document ? "object" : value instanceof Collection ? "array"
-            : value instanceof String ? "string" : value instanceof Boolean ? "bool" : value instanceof Integer ? "int"
-            : value instanceof Long ? "long" : value instanceof Double ? "double"
-            : value instanceof java.time.Instant ? "date" : value.getClass().getSimpleName().toLowerCase();
+        return Arrays.stream(BsonType.values()).filter(type -> type.matches(value)).map(BsonType::getAlias)
+            .findFirst().orElse("regex");
+    }
+
+    /** The value of an operator of the library, whose arguments are values by now. */
+    private Object library(String operator, Object argument) {
+        boolean compares = COMPARISONS.contains(operator);
+        Object values;
+        if (argument instanceof Document named && named.containsKey("date")) {
+            Document literals = new Document();
+            named.forEach((name, part) -> literals.put(name, literal(valueOrNull(part))));
+            values = literals;
+        } else if (argument instanceof List<?> arguments) {
+            values = arguments.stream().map(this::value).map(value -> compares && Query.isNaN(value) ? LEAST : literal(value))
+                .collect(Collectors.toList());
+        } else {
+            values = literal(value(argument));
+        }
+        if (operator.equals("$objectToArray") && Missing.isNullOrMissing(values)) {
+            return null;
+        }
+        // In a $map, as a document that comes out by itself would be evaluated once more.
+        Document once = new Document("$map", new Document("input", List.of(1)).append("in", new Document(operator, values)));
+        Object result = ((List<?>) Expression.evaluateDocument(once, new Document())).get(0);
+        return result instanceof Collection<?> set && !(set instanceof List) ? new ArrayList<>(set) : result;
+    }
+
+    private static Object literal(Object value) {
+        return value instanceof Document || value instanceof Collection || value instanceof String text && text.startsWith("$")
+            ? new Document("$literal", value) : value;
     }
 }

@@ -12,6 +12,7 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.NavigableMap;
 import java.util.TreeMap;
@@ -139,6 +140,18 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     }
 
     @Override
+    protected QueryResult matchDocumentsFromStream(Document query, Stream<Document> found, int skip, int limit, int batchSize,
+                                                   Comparator<Document> order, Document fields) {
+        if (fields == null || fields.isEmpty()) {
+            return super.matchDocumentsFromStream(query, found, skip, limit, batchSize, order, null);
+        }
+        Projection projection = new Projection(fields, false);
+        List<Document> whole = new ArrayList<>();
+        super.matchDocumentsFromStream(query, found, skip, limit, 0, order, null).forEach(whole::add);
+        return page(whole.stream().map(projection::apply).toList(), batchSize);
+    }
+
+    @Override
     protected boolean documentMatchesQuery(Document document, Document query) {
         return Query.matches(document, query);
     }
@@ -201,6 +214,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         Document selector = (Document) command.getOrDefault("query", new Document());
         Document single = command.clone();
         single.remove("sort");
+        single.remove("fields");
         for (Document found : find(selector, (Document) command.get("sort"), 1)) {
             single.put("query", new Document("_id", found.get("_id")));
             single.put("upsert", false);

@@ -46,7 +46,9 @@ final class Query {
                     validate(filter);
                 }
             } else if (entry.getKey().startsWith("$")) {
-                if (!Set.of("$expr", "$comment").contains(entry.getKey())) {
+                if (entry.getKey().equals("$expr")) {
+                    Expressions.validate(entry.getValue());
+                } else if (!entry.getKey().equals("$comment")) {
                     throw badValue("unknown top level operator: " + entry.getKey());
                 }
             } else {
@@ -132,13 +134,38 @@ final class Query {
                 case "$elemMatch" -> hasElement(document, List.of(path.split("\\.")), (Document) argument);
                 case "$regex" -> LIBRARY.matches(document, new Document(path, regex(operators)));
                 case "$options" -> true;
-                default -> LIBRARY.matches(document, new Document(path, new Document(operator.getKey(), argument)));
+                default -> compares(document, path, operator.getKey(), argument);
             };
             if (!matches) {
                 return false;
             }
         }
         return true;
+    }
+
+    static boolean isNaN(Object value) {
+        return value instanceof Number number && Double.isNaN(number.doubleValue());
+    }
+
+    /** NaN is neither above nor below a number; the library takes it for the greatest. */
+    private static boolean compares(Document document, String path, String operator, Object argument) {
+        boolean orders = Set.of("$gt", "$gte", "$lt", "$lte").contains(operator);
+        if (orders && isNaN(argument)) {
+            return operator.endsWith("e") && LIBRARY.matches(document, new Document(path, argument));
+        }
+        Document condition = new Document(path, new Document(operator, argument));
+        String top = path.split("\\.", 2)[0];
+        return LIBRARY.matches(document, condition) && (!orders || !(argument instanceof Number)
+            || LIBRARY.matches(new Document(top, withoutNaN(document.get(top))), condition));
+    }
+
+    private static Object withoutNaN(Object value) {
+        if (value instanceof Document document) {
+            Document result = new Document();
+            document.forEach((name, field) -> result.put(name, withoutNaN(field)));
+            return result;
+        }
+        return value instanceof List<?> list ? list.stream().map(Query::withoutNaN).toList() : isNaN(value) ? null : value;
     }
 
     private static Document regex(Document operators) {

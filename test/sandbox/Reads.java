@@ -1,5 +1,6 @@
 import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
+import de.bwaldvogel.mongo.backend.aggregation.stage.GroupStage;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.NoopOplog;
@@ -8,7 +9,9 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
@@ -91,10 +94,6 @@ final class Reads {
     }
 
     private Stream<Document> run(Document stage, Stream<Document> documents, String database, LoggedCollection collection) {
-        if (stage.get("$match") instanceof Document query) {
-            Query.validate(query);
-            return documents.filter(document -> Query.matches(document, query));
-        }
         if (stage.get("$sample") instanceof Document sample && sample.get("size") instanceof Integer size && size >= 0) {
             // The library sorts by a comparator that contradicts itself, which some sorts refuse.
             List<Document> shuffled = new ArrayList<>(documents.toList());
@@ -104,8 +103,29 @@ final class Reads {
         if (stage.containsKey("$changeStream")) {
             throw new MongoServerError(40602, "Location40602", "$changeStream is only valid as the first stage in a pipeline.");
         }
-        return Aggregation.fromPipeline(List.of(Pipeline.known(stage)), storage::resolveDatabase, storage.resolveDatabase(database),
-            collection, NoopOplog.get()).runStagesAsStream(documents);
+        if (stage.get("$group") instanceof Document group) {
+            return group(group, documents);
+        }
+        String name = stage.keySet().iterator().next();
+        UnaryOperator<Document> transform = Pipeline.transform(name, stage.get(name));
+        return transform != null ? documents.map(transform).filter(Objects::nonNull)
+            : Aggregation.fromPipeline(List.of(stage), storage::resolveDatabase, storage.resolveDatabase(database),
+                collection, NoopOplog.get()).runStagesAsStream(documents);
+    }
+
+    /** By the library, but of values only: each field's expression is evaluated here. */
+    private static Stream<Document> group(Document group, Stream<Document> documents) {
+        Document expressions = new Document();
+        Document ofValues = new Document();
+        group.forEach((field, part) -> {
+            boolean accumulates = !field.equals("_id") && part instanceof Document operator && operator.size() == 1;
+            Object expression = accumulates ? ((Document) part).values().iterator().next() : part;
+            Expressions.validate(expression);
+            expressions.put(field, expression);
+            ofValues.put(field, field.equals("_id") ? "$_id" : !accumulates ? part
+                : new Document(((Document) part).keySet().iterator().next(), "$" + field));
+        });
+        return new GroupStage(ofValues).apply(documents.map(document -> Expressions.values(expressions, document)));
     }
 
     private static Document statistics(Connection connection, LoggedCollection collection) {

@@ -40,7 +40,8 @@ final class UpdateDescription {
                 }
             }
         }
-        return new Document("updatedFields", description.updated).append("removedFields", description.removed);
+        return new Document("updatedFields", description.updated).append("removedFields", description.removed)
+            .append("truncatedArrays", List.of());
     }
 
     private void describe(String operator, String path) {

@@ -200,7 +200,12 @@ final class Writes {
             validate(command.get("update"));
         }
         LoggedCollection collection = upsert ? collectionOrNew(database, name) : storage.collection(database, name);
+        Projection projection = command.get("fields") instanceof Document fields && !fields.isEmpty()
+            ? new Projection(fields, false) : null;
         Document result = collection == null ? new Document("value", null) : collection.findAndModify(command);
+        if (projection != null && result.get("value") instanceof Document value) {
+            result.put("value", projection.apply(value));
+        }
         Document last = (Document) result.get("lastErrorObject");
         if (last == null) {
             boolean inserted = upsert && collection != null;
