@@ -34,7 +34,7 @@ final class Admin {
     /** The reply, or null when the command is none of these. */
     Document run(Connection connection, String database, String name, Document command) {
         return switch (name) {
-            case "hello", "isMaster", "ismaster" -> hello(connection, name);
+            case "hello", "isMaster", "ismaster" -> hello(connection, name, command);
             case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions" -> ok();
             case "startSession" -> new Document("id", new Document("id", UUID.randomUUID()))
                 .append("timeoutMinutes", 30).append("ok", 1.0);
@@ -61,7 +61,10 @@ final class Admin {
             .append("signature", new Document("hash", new BinData(new byte[20])).append("keyId", 0L));
     }
 
-    private Document hello(Connection connection, String name) {
+    private Document hello(Connection connection, String name, Document command) {
+        if (command.get("client") instanceof Document client && client.get("application") instanceof Document application) {
+            connection.appName = application.get("name");
+        }
         Document reply = new Document(name.equals("hello") ? "isWritablePrimary" : "ismaster", true).append("helloOk", true);
         if (!standalone) {
             reply.append("hosts", List.of(connection.address)).append("setName", SET_NAME).append("setVersion", 1)

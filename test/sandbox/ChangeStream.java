@@ -61,6 +61,9 @@ final class ChangeStream {
                     "BSON field '$changeStream." + option + "' is an unknown field.");
             }
         }
+        if (Boolean.TRUE.equals(options.get("showExpandedEvents"))) {
+            throw Fields.notOffered("showExpandedEvents");
+        }
         fullDocument = option(options, "fullDocument",
             List.of("default", "updateLookup", "whenAvailable", "required"));
         fullDocumentBeforeChange = option(options, "fullDocumentBeforeChange",

@@ -12,12 +12,12 @@ final class ErrorCodes {
         Map.entry(1, "InternalError"), Map.entry(2, "BadValue"), Map.entry(6, "HostUnreachable"),
         Map.entry(7, "HostNotFound"), Map.entry(8, "UnknownError"), Map.entry(9, "FailedToParse"),
         Map.entry(13, "Unauthorized"), Map.entry(14, "TypeMismatch"), Map.entry(18, "AuthenticationFailed"),
-        Map.entry(20, "IllegalOperation"), Map.entry(26, "NamespaceNotFound"), Map.entry(43, "CursorNotFound"),
+        Map.entry(20, "IllegalOperation"), Map.entry(26, "NamespaceNotFound"), Map.entry(27, "IndexNotFound"), Map.entry(43, "CursorNotFound"),
         Map.entry(48, "NamespaceExists"), Map.entry(50, "MaxTimeMSExpired"), Map.entry(59, "CommandNotFound"),
         Map.entry(63, "StaleShardVersion"), Map.entry(66, "ImmutableField"), Map.entry(72, "InvalidOptions"),
         Map.entry(73, "InvalidNamespace"), Map.entry(89, "NetworkTimeout"), Map.entry(91, "ShutdownInProgress"),
         Map.entry(133, "FailedToSatisfyReadPreference"), Map.entry(136, "CappedPositionLost"),
-        Map.entry(150, "StaleEpoch"), Map.entry(189, "PrimarySteppedDown"), Map.entry(234, "RetryChangeStream"),
+        Map.entry(150, "StaleEpoch"), Map.entry(52, "DollarPrefixedFieldName"), Map.entry(189, "PrimarySteppedDown"), Map.entry(234, "RetryChangeStream"),
         Map.entry(262, "ExceededTimeLimit"), Map.entry(280, "ChangeStreamFatalError"),
         Map.entry(286, "ChangeStreamHistoryLost"), Map.entry(9001, "SocketException"),
         Map.entry(10107, "NotWritablePrimary"), Map.entry(10334, "BSONObjectTooLarge"),
@@ -39,11 +39,11 @@ final class ErrorCodes {
     }
 
     /** The error label that a server sends with the code, or null. */
-    static String label(int code, String command, boolean retryableWrite) {
+    static String label(int code, boolean ofChangeStream, boolean retryableWrite) {
         if (code == 280 || code == 286) {
             return "NonResumableChangeStreamError";
         }
-        if (command.equals("getMore") && RESUMABLE.contains(code)) {
+        if (ofChangeStream && RESUMABLE.contains(code)) {
             return "ResumableChangeStreamError";
         }
         return retryableWrite && RETRYABLE_WRITE.contains(code) ? "RetryableWriteError" : null;

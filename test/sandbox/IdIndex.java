@@ -40,7 +40,9 @@ final class IdIndex extends Index<Integer> {
     @Override
     public void checkAdd(Document document, MongoCollection<Integer> collection) {
         if (getPosition(document) != null) {
-            throw new DuplicateKeyError(this, collection, getKeys(), new KeyValue(document.get("_id")));
+            DuplicateKey.check(getKeys(), document, () -> {
+                throw new DuplicateKeyError(this, collection, getKeys(), new KeyValue(document.get("_id")));
+            });
         }
     }
 

@@ -23,7 +23,7 @@ import java.util.stream.Stream;
 final class Reads {
 
     private static final Set<String> OF_THE_LIBRARY = Set.of("find", "count", "distinct", "getMore", "listIndexes",
-        "createIndexes", "dropIndexes", "collStats", "dbStats", "validate");
+        "collStats", "dbStats", "validate");
     /** The first batch's size where the client names none, as on a server. */
     static final int FIRST_BATCH = 101;
     private static final int BATCH = 1000;
@@ -45,8 +45,8 @@ final class Reads {
         if (name.equals("aggregate")) {
             reply = aggregate(connection, database, command);
         } else if (OF_THE_LIBRARY.contains(name)) {
-            if (name.equals("dropIndexes") && List.of(IdIndex.NAME, new Document("_id", 1)).contains(command.get("index"))) {
-                throw new MongoServerError(72, "InvalidOptions", "cannot drop _id index");
+            if (name.equals("listIndexes") && storage.collection(database, (String) command.get(name)) == null) {
+                throw new MongoServerError(26, "NamespaceNotFound", "ns does not exist: " + database + "." + command.get(name));
             }
             // Without a size of the client's own a reply could outgrow a message.
             if (name.equals("find") || name.equals("getMore")) {

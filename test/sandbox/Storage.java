@@ -7,7 +7,11 @@ import de.bwaldvogel.mongo.backend.Index;
 import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.oplog.Oplog;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
@@ -42,7 +46,26 @@ final class Storage extends AbstractMongoBackend {
 
         @Override
         protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys, boolean sparse) {
-            return index.equals(IdIndex.NAME) ? new IdIndex(keys) : new MemoryUniqueIndex(index, keys, sparse);
+            return index.equals(IdIndex.NAME) ? new IdIndex(keys) : new MemoryUniqueIndex(index, keys, sparse) {
+                @Override
+                public void checkAdd(Document document, MongoCollection<Integer> in) {
+                    DuplicateKey.check(keys, document, () -> super.checkAdd(document, in));
+                }
+
+                @Override
+                public void checkUpdate(Document before, Document after, MongoCollection<Integer> in) {
+                    DuplicateKey.check(keys, after, () -> super.checkUpdate(before, after, in));
+                }
+            };
+        }
+
+        /** With the indexes that it has; the library goes by a list of all collections'. */
+        @Override
+        public void dropCollection(String name, Oplog oplog) {
+            MongoCollection<Integer> collection = resolveCollection(name, true);
+            indexes.get().deleteDocuments(new Document("ns", collection.getFullName()), 0);
+            collection.getIndexes().clear();
+            super.dropCollection(name, oplog);
         }
 
         @Override
@@ -53,6 +76,29 @@ final class Storage extends AbstractMongoBackend {
         @Override
         protected long getFileSize() {
             return 0;
+        }
+    }
+
+    /** Drops indexes of the collection: by name, by a list of names, by key, or all with {@code "*"}. */
+    void dropIndexes(LoggedCollection collection, Object which) {
+        MongoCollection<?> all = resolveDatabase(collection.getDatabaseName()).resolveCollection("system.indexes", true);
+        List<?> wanted = which instanceof List<?> list ? list : List.of(which);
+        List<Document> found = new ArrayList<>();
+        for (Document index : all.queryAll()) {
+            if (index.get("ns").equals(collection.getFullName()) && (wanted.contains(index.get("name"))
+                || wanted.contains(index.get("key")) || which.equals("*") && !index.get("name").equals(IdIndex.NAME))) {
+                found.add(index);
+            }
+        }
+        if (found.stream().anyMatch(index -> index.get("name").equals(IdIndex.NAME))) {
+            throw new MongoServerError(72, "InvalidOptions", "cannot drop _id index");
+        }
+        if (found.size() < wanted.size() && !which.equals("*")) {
+            throw new MongoServerError(27, "IndexNotFound", "index not found with name or key " + which);
+        }
+        for (Document index : found) {
+            collection.dropIndex((String) index.get("name"));
+            all.deleteDocuments(new Document("ns", index.get("ns")).append("name", index.get("name")), 1);
         }
     }
 
