@@ -1,18 +1,10 @@
 import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.exception.MongoServerError;
-import de.bwaldvogel.mongo.exception.MongoServerException;
-import de.bwaldvogel.mongo.exception.NoSuchCommandException;
+import de.bwaldvogel.mongo.exception.*;
 
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.Collection;
-import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.Set;
+import java.util.*;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.*;
 import java.util.stream.Stream;
 
 /**
@@ -99,20 +91,20 @@ final class Commands {
 
     private void checkConcerns(Document command, boolean ofStream) {
         if (command.containsKey("startTransaction") || Boolean.FALSE.equals(command.get("autocommit"))) {
-            throw new MongoServerError(263, "OperationNotSupportedInTransaction", "Cannot run '"
+            throw ErrorCodes.error(263, "Cannot run '"
                 + command.keySet().iterator().next() + "' in a multi-document transaction: this sandbox has none.");
         }
         Object level = command.get("readConcern") instanceof Document concern ? concern.get("level") : null;
         if (ofStream && level != null && !level.equals("majority")) {
-            throw new MongoServerError(72, "InvalidOptions", "Aggregation stage $changeStream cannot run with a readConcern "
+            throw ErrorCodes.error(72, "Aggregation stage $changeStream cannot run with a readConcern "
                 + "other than 'majority'. Current readConcern: " + level);
         }
         if (level != null && !Set.of("local", "available", "majority", "linearizable").contains(level)) {
-            throw new MongoServerError(72, "InvalidOptions", "readConcern level " + level + " is not supported");
+            throw ErrorCodes.error(72, "readConcern level " + level + " is not supported");
         }
         if (standalone && command.get("writeConcern") instanceof Document concern && concern.get("w") instanceof Number w
             && w.intValue() > 1) {
-            throw new MongoServerError(2, "BadValue", "cannot use 'w' > 1 when a host is not replicated");
+            throw ErrorCodes.error(2, "cannot use 'w' > 1 when a host is not replicated");
         }
     }
 
@@ -134,7 +126,7 @@ final class Commands {
         if (verbose) {
             cause.printStackTrace();
         }
-        return new MongoServerError(code, ErrorCodes.name(code), message);
+        return ErrorCodes.error(code, message);
     }
 
     private byte[] run(Connection connection, String name, Document command, Document fault)
@@ -159,7 +151,7 @@ final class Commands {
         switch (name) {
             case "configureFailPoint" -> {
                 return Stream.of(failCommand, failGetMore, failWrite).filter(point -> point.name.equals(command.get(name)))
-                    .findFirst().orElseThrow(() -> new MongoServerError(2, "BadValue", "there is no fail point "
+                    .findFirst().orElseThrow(() -> ErrorCodes.error(2, "there is no fail point "
                         + command.get(name) + " here, only failCommand, failGetMoreAfterCursorCheckout and "
                         + "onPrimaryTransactionalWrite")).configure(command);
             }
@@ -205,23 +197,22 @@ final class Commands {
     private byte[] open(Connection connection, String database, Document command) throws InterruptedException {
         List<?> stages = (List<?>) command.get("pipeline");
         if (!(((Document) stages.get(0)).get("$changeStream") instanceof Document options)) {
-            throw new MongoServerError(50808, "Location50808", "$changeStream stage expects a document as argument");
+            throw ErrorCodes.error(50808, "$changeStream stage expects a document as argument");
         }
         if (standalone) {
-            throw new MongoServerError(40573, "Location40573", "The $changeStream stage is only supported on replica sets");
+            throw ErrorCodes.error(40573, "The $changeStream stage is only supported on replica sets");
         }
         boolean deployment = Boolean.TRUE.equals(options.get("allChangesForCluster"));
         String collection = command.get("aggregate") instanceof String name ? name : null;
         if (deployment && (collection != null || !database.equals("admin"))) {
-            throw new MongoServerError(72, "InvalidOptions",
+            throw ErrorCodes.error(72,
                 "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database");
         }
         if (!deployment && Set.of("admin", "local", "config").contains(database)) {
-            throw new MongoServerError(73, "InvalidNamespace",
-                "$changeStream may not be opened on the internal " + database + " database");
+            throw ErrorCodes.error(73, "$changeStream may not be opened on the internal " + database + " database");
         }
         if (collection != null && (collection.isEmpty() || collection.startsWith("system."))) {
-            throw new MongoServerError(73, "InvalidNamespace",
+            throw ErrorCodes.error(73,
                 "$changeStream may not be opened on the internal " + database + "." + collection + " collection");
         }
         ChangeStream stream = new ChangeStream(log, deployment ? null : database, collection, options,
@@ -255,7 +246,7 @@ final class Commands {
             reading.decrementAndGet();
         }
         if (!batch.open() && streams.remove(id) == null) {
-            throw new MongoServerError(43, "CursorNotFound", "cursor id " + id + " not found");
+            throw ErrorCodes.error(43, "cursor id " + id + " not found");
         }
         return cursorReply("nextBatch", batch, batch.open() ? id : 0,
             command.getOrDefault("$db", "admin") + "." + command.get("collection"));

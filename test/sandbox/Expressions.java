@@ -1,20 +1,10 @@
-import de.bwaldvogel.mongo.backend.BsonType;
-import de.bwaldvogel.mongo.backend.Missing;
-import de.bwaldvogel.mongo.backend.Utils;
+import de.bwaldvogel.mongo.backend.*;
 import de.bwaldvogel.mongo.backend.aggregation.Expression;
-import de.bwaldvogel.mongo.bson.BsonRegularExpression;
-import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collection;
-import java.util.Collections;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.*;
 import java.util.stream.Collectors;
 
 /**
@@ -57,11 +47,11 @@ final class Expressions {
         }
         for (String name : document.keySet()) {
             if (name.startsWith("$") && document.size() > 1) {
-                throw new MongoServerError(15983, "Location15983",
+                throw ErrorCodes.error(15983,
                     "An object representing an expression must have exactly one field: " + document);
             }
             if (name.startsWith("$") && !LIBRARY.contains(name) && !OURS.contains(name)) {
-                throw new MongoServerError(168, "InvalidPipelineOperator", "Unrecognized expression '" + name + "'");
+                throw ErrorCodes.error(168, "Unrecognized expression '" + name + "'");
             }
         }
         document.values().forEach(Expressions::validate);
@@ -122,7 +112,7 @@ final class Expressions {
             case "KEEP", "PRUNE", "DESCEND" -> "$$" + name;
             default -> {
                 if (!variables.containsKey(name)) {
-                    throw new MongoServerError(17276, "Location17276", "Use of undefined variable: " + name);
+                    throw ErrorCodes.error(17276, "Use of undefined variable: " + name);
                 }
                 yield variables.get(name);
             }
@@ -187,7 +177,7 @@ final class Expressions {
 
     private Object cond(List<?> parts) {
         if (parts.size() != 3) {
-            throw new MongoServerError(16020, "Location16020",
+            throw ErrorCodes.error(16020,
                 "Expression $cond takes exactly 3 arguments. " + parts.size() + " were passed in.");
         }
         return value(parts.get(isTrue(parts.get(0)) ? 1 : 2));
@@ -211,7 +201,7 @@ final class Expressions {
             }
         }
         if (!argument.containsKey("default")) {
-            throw new MongoServerError(40066, "Location40066",
+            throw ErrorCodes.error(40066,
                 "$switch could not find a matching branch for an input, and no default was specified.");
         }
         return value(argument.get("default"));
@@ -230,7 +220,7 @@ final class Expressions {
         }
         if (!(input instanceof Collection<?> elements)) {
             int code = Map.of("$map", 16883, "$filter", 28651, "$reduce", 40080).get(operator);
-            throw new MongoServerError(code, ErrorCodes.name(code), "input to " + operator + " must be an array");
+            throw ErrorCodes.error(code, "input to " + operator + " must be an array");
         }
         Object as = named.getOrDefault("as", "this");
         return elements.stream().map(element -> step.of(with(as, element), element))
@@ -244,7 +234,7 @@ final class Expressions {
             return false;
         }
         if (!(input instanceof String text)) {
-            throw new MongoServerError(51104, "Location51104", "$regexMatch needs 'input' to be of type string");
+            throw ErrorCodes.error(51104, "$regexMatch needs 'input' to be of type string");
         }
         Object options = value(argument.get("options"));
         BsonRegularExpression expression = regex instanceof BsonRegularExpression given && options == null ? given

@@ -2,8 +2,7 @@ import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.io.IOException;
-import java.util.Collection;
-import java.util.List;
+import java.util.*;
 import java.util.function.Predicate;
 
 /**
@@ -51,15 +50,15 @@ final class FailPoint {
             : limit.get("times") instanceof Number number ? number.intValue() : -1;
         int skipped = limit.get("skip") instanceof Number number ? number.intValue() : 0;
         if (count < 0 || skipped < 0) {
-            throw new MongoServerError(9, "FailedToParse", "mode is one of \"off\", \"alwaysOn\", {times: N}, {skip: N}");
+            throw ErrorCodes.error(9, "mode is one of \"off\", \"alwaysOn\", {times: N}, {skip: N}");
         }
         Document fault = (Document) command.getOrDefault("data", new Document());
         Fields.check(name, fault);
         if (count > 0 && name.equals("failCommand") && !(fault.get("failCommands") instanceof Collection)) {
-            throw new MongoServerError(9, "FailedToParse", "data.failCommands must be an array of command names");
+            throw ErrorCodes.error(9, "data.failCommands must be an array of command names");
         }
         if (Boolean.TRUE.equals(fault.get("blockConnection")) && !(fault.get("blockTimeMS") instanceof Number)) {
-            throw new MongoServerError(72, "InvalidOptions", "With blockConnection: true, blockTimeMS must be a number");
+            throw ErrorCodes.error(72, "With blockConnection: true, blockTimeMS must be a number");
         }
         data = fault;
         skip = skipped;

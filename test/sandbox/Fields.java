@@ -1,10 +1,7 @@
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.util.Collection;
-import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.*;
 
 /**
  * The fields of commands: those that are done, or that change nothing here; those that are not offered, and refused
@@ -67,7 +64,7 @@ final class Fields {
                 continue;
             }
             if (!NOT_OFFERED.contains(name)) {
-                throw new MongoServerError(40415, "Location40415", "BSON field '" + command + "." + name + "' is an unknown field.");
+                throw ErrorCodes.error(40415, "BSON field '" + command + "." + name + "' is an unknown field.");
             }
             if (asksForSomething(name, field.getValue())) {
                 throw notOffered(name + " of " + command);
@@ -82,6 +79,6 @@ final class Fields {
     }
 
     static MongoServerError notOffered(String what) {
-        return new MongoServerError(238, "NotImplemented", "this sandbox does not offer " + what);
+        return ErrorCodes.error(238, "this sandbox does not offer " + what);
     }
 }

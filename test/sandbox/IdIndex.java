@@ -1,16 +1,9 @@
 import de.bwaldvogel.mongo.MongoCollection;
-import de.bwaldvogel.mongo.backend.Index;
-import de.bwaldvogel.mongo.backend.IndexKey;
-import de.bwaldvogel.mongo.backend.KeyValue;
-import de.bwaldvogel.mongo.backend.ValueComparator;
-import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.bson.ObjectId;
+import de.bwaldvogel.mongo.backend.*;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.DuplicateKeyError;
 
-import java.util.Comparator;
-import java.util.List;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.*;
 
 /**
  * The index on {@code _id}, in order: where each document is. The library's own is without order, and computes the keys

@@ -1,24 +1,10 @@
 import de.bwaldvogel.mongo.MongoDatabase;
-import de.bwaldvogel.mongo.backend.AbstractSynchronizedMongoCollection;
-import de.bwaldvogel.mongo.backend.ArrayFilters;
-import de.bwaldvogel.mongo.backend.CollectionOptions;
-import de.bwaldvogel.mongo.backend.CursorRegistry;
-import de.bwaldvogel.mongo.backend.DocumentWithPosition;
-import de.bwaldvogel.mongo.backend.Index;
-import de.bwaldvogel.mongo.backend.QueryResult;
-import de.bwaldvogel.mongo.backend.Utils;
-import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.bson.ObjectId;
-import de.bwaldvogel.mongo.exception.MongoServerError;
-import de.bwaldvogel.mongo.exception.MongoServerException;
+import de.bwaldvogel.mongo.backend.*;
+import de.bwaldvogel.mongo.bson.*;
+import de.bwaldvogel.mongo.exception.*;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Comparator;
-import java.util.List;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.*;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
@@ -208,7 +194,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
                             Oplog oplog) {
         boolean replaces = UpdateDescription.isReplacement(change);
         if (isMulti && replaces) {
-            throw new MongoServerError(9, "FailedToParse", "multi update is not supported for replacement-style update");
+            throw ErrorCodes.error(9, "multi update is not supported for replacement-style update");
         }
         int matched = 0;
         int modified = 0;
@@ -234,7 +220,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         Object id = found.get("_id");
         Document after = new Document("_id", id).appendAll(replacement);
         if (ids.positions.comparator().compare(id, after.get("_id")) != 0) {
-            throw new MongoServerError(66, "ImmutableField", "After applying the update, the (immutable) field '_id' was "
+            throw ErrorCodes.error(66, "After applying the update, the (immutable) field '_id' was "
                 + "found to have been altered to _id: " + after.get("_id"));
         }
         if (!Arrays.equals(Wire.encode(found), Wire.encode(after))) {
@@ -268,7 +254,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     public synchronized void addDocument(Document document) {
         document.putAll(upserted);
         if (document.get("_id") instanceof Document id && !id.isEmpty() && id.keySet().iterator().next().startsWith("$")) {
-            throw new MongoServerError(52, "DollarPrefixedFieldName", "_id fields may not contain '$'-prefixed fields: "
+            throw ErrorCodes.error(52, "_id fields may not contain '$'-prefixed fields: "
                 + id.keySet().iterator().next() + " is not valid for storage.");
         }
         super.addDocument(document);

@@ -1,9 +1,7 @@
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.*;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
@@ -43,15 +41,13 @@ final class Pipeline {
 
     private static UnaryOperator<Document> stage(Object specification) {
         if (!(specification instanceof Document stage) || stage.size() != 1) {
-            throw new MongoServerError(40323, "Location40323",
-                "A pipeline stage specification object must contain exactly one field.");
+            throw ErrorCodes.error(40323, "A pipeline stage specification object must contain exactly one field.");
         }
         String name = stage.keySet().iterator().next();
         UnaryOperator<Document> transform = transform(name, stage.get(name));
         if (transform == null) {
-            throw REFUSED.contains(name)
-                ? new MongoServerError(20, "IllegalOperation", name + " is not permitted in a $changeStream pipeline")
-                : new MongoServerError(40324, "Location40324", "Unrecognized pipeline stage name: '" + name + "'");
+            throw REFUSED.contains(name) ? ErrorCodes.error(20, name + " is not permitted in a $changeStream pipeline")
+                : ErrorCodes.error(40324, "Unrecognized pipeline stage name: '" + name + "'");
         }
         return transform;
     }
@@ -80,7 +76,7 @@ final class Pipeline {
             return document;
         }
         int code = NOT_AN_OBJECT.get(stage);
-        throw new MongoServerError(code, ErrorCodes.name(code), stage + " needs an object, and this is none: " + value);
+        throw ErrorCodes.error(code, stage + " needs an object, and this is none: " + value);
     }
 
     /** Keeps, prunes or descends into a document, and so into those within it; null when it is pruned. */
@@ -93,7 +89,7 @@ final class Pipeline {
             return null;
         }
         if (!"$$DESCEND".equals(decision)) {
-            throw new MongoServerError(17053, "Location17053",
+            throw ErrorCodes.error(17053,
                 "$redact's expression should not return anything aside from the variables $$KEEP, $$DESCEND, and $$PRUNE");
         }
         Document kept = new Document();

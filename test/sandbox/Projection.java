@@ -1,11 +1,8 @@
-import de.bwaldvogel.mongo.backend.Missing;
-import de.bwaldvogel.mongo.backend.Utils;
+import de.bwaldvogel.mongo.backend.*;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.util.Collection;
-import java.util.List;
-import java.util.Map;
+import java.util.*;
 import java.util.stream.Collectors;
 
 /**
@@ -55,7 +52,7 @@ final class Projection {
     }
 
     private static MongoServerError error(int code, String message) {
-        return new MongoServerError(code, ErrorCodes.name(code), message);
+        return ErrorCodes.error(code, message);
     }
 
     private void parse(Document parent, String path, String whole, Object value) {

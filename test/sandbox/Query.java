@@ -1,15 +1,8 @@
-import de.bwaldvogel.mongo.backend.DefaultQueryMatcher;
-import de.bwaldvogel.mongo.backend.QueryMatcher;
-import de.bwaldvogel.mongo.backend.Utils;
-import de.bwaldvogel.mongo.bson.BsonRegularExpression;
-import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.backend.*;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.util.Collection;
-import java.util.Collections;
-import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.*;
 
 /**
  * Matches documents with query filters. The library matches one positive condition at a time; what it gets wrong on
@@ -95,7 +88,7 @@ final class Query {
     }
 
     private static MongoServerError badValue(String message) {
-        return new MongoServerError(2, "BadValue", message);
+        return ErrorCodes.error(2, message);
     }
 
     /** Whether the document matches the filter. */
@@ -116,8 +109,7 @@ final class Query {
             case "$nor" -> ((List<Document>) condition).stream().noneMatch(part -> matches(document, part));
             case "$expr" -> Utils.isTrue(Expressions.evaluate(condition, document));
             case "$comment" -> true;
-            default -> isOperators(condition)
-                ? matchesAll(document, key, (Document) condition)
+            default -> isOperators(condition) ? matchesAll(document, key, (Document) condition)
                 : LIBRARY.matches(document, new Document(key, condition));
         };
     }

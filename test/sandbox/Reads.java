@@ -6,11 +6,7 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.NoopOplog;
 
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.List;
-import java.util.Objects;
-import java.util.Set;
+import java.util.*;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
@@ -46,7 +42,7 @@ final class Reads {
             reply = aggregate(connection, database, command);
         } else if (OF_THE_LIBRARY.contains(name)) {
             if (name.equals("listIndexes") && storage.collection(database, (String) command.get(name)) == null) {
-                throw new MongoServerError(26, "NamespaceNotFound", "ns does not exist: " + database + "." + command.get(name));
+                throw ErrorCodes.error(26, "ns does not exist: " + database + "." + command.get(name));
             }
             // Without a size of the client's own a reply could outgrow a message.
             if (name.equals("find") || name.equals("getMore")) {
@@ -68,10 +64,10 @@ final class Reads {
     private Document aggregate(Connection connection, String database, Document command) {
         List<Document> stages = Aggregation.parse(command.get("pipeline"));
         if (!(command.get("aggregate") instanceof String name)) {
-            throw new MongoServerError(73, "InvalidNamespace", "{aggregate: 1} is not valid here; a collection is required.");
+            throw ErrorCodes.error(73, "{aggregate: 1} is not valid here; a collection is required.");
         }
         if (!(command.get("cursor") instanceof Document options)) {
-            throw new MongoServerError(9, "FailedToParse",
+            throw ErrorCodes.error(9,
                 "The 'cursor' option is required, except for aggregate with the explain argument");
         }
         LoggedCollection collection = storage.collection(database, name);
@@ -101,7 +97,7 @@ final class Reads {
             return shuffled.stream().limit(size);
         }
         if (stage.containsKey("$changeStream")) {
-            throw new MongoServerError(40602, "Location40602", "$changeStream is only valid as the first stage in a pipeline.");
+            throw ErrorCodes.error(40602, "$changeStream is only valid as the first stage in a pipeline.");
         }
         if (stage.get("$group") instanceof Document group) {
             return group(group, documents);

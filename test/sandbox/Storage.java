@@ -1,19 +1,12 @@
-import de.bwaldvogel.mongo.MongoCollection;
-import de.bwaldvogel.mongo.MongoDatabase;
-import de.bwaldvogel.mongo.backend.AbstractMongoBackend;
-import de.bwaldvogel.mongo.backend.AbstractSynchronizedMongoDatabase;
-import de.bwaldvogel.mongo.backend.CollectionOptions;
-import de.bwaldvogel.mongo.backend.Index;
-import de.bwaldvogel.mongo.backend.IndexKey;
+import de.bwaldvogel.mongo.*;
+import de.bwaldvogel.mongo.backend.*;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Set;
+import java.util.*;
 
 /** Databases in memory, whose collections write each change to the change log. */
 final class Storage extends AbstractMongoBackend {
@@ -91,10 +84,10 @@ final class Storage extends AbstractMongoBackend {
             }
         }
         if (found.stream().anyMatch(index -> index.get("name").equals(IdIndex.NAME))) {
-            throw new MongoServerError(72, "InvalidOptions", "cannot drop _id index");
+            throw ErrorCodes.error(72, "cannot drop _id index");
         }
         if (found.size() < wanted.size() && !which.equals("*")) {
-            throw new MongoServerError(27, "IndexNotFound", "index not found with name or key " + which);
+            throw ErrorCodes.error(27, "index not found with name or key " + which);
         }
         for (Document index : found) {
             collection.dropIndex((String) index.get("name"));

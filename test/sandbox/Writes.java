@@ -1,15 +1,10 @@
 import de.bwaldvogel.mongo.backend.Utils;
 import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.exception.MongoServerError;
-import de.bwaldvogel.mongo.exception.MongoServerException;
+import de.bwaldvogel.mongo.exception.*;
 import de.bwaldvogel.mongo.oplog.NoopOplog;
 
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.*;
 
 /**
  * The commands that change documents, collections and databases.
@@ -84,11 +79,10 @@ final class Writes {
     private static String target(String database, Document command, String name) {
         String collection = (String) command.get(name);
         if (collection.isEmpty() || collection.contains("$") || collection.indexOf('\0') >= 0) {
-            throw new MongoServerError(73, "InvalidNamespace",
-                "Invalid namespace specified '" + database + "." + collection + "'");
+            throw ErrorCodes.error(73, "Invalid namespace specified '" + database + "." + collection + "'");
         }
         if (collection.startsWith("system.")) {
-            throw new MongoServerError(73, "InvalidNamespace", "cannot write to '" + database + "." + collection + "'");
+            throw ErrorCodes.error(73, "cannot write to '" + database + "." + collection + "'");
         }
         return collection;
     }
@@ -144,7 +138,7 @@ final class Writes {
             collection = storage.collection(database, name);
         }
         if (collection == null) {
-            throw new MongoServerError(73, "InvalidNamespace", "cannot write to the internal database " + database);
+            throw ErrorCodes.error(73, "cannot write to the internal database " + database);
         }
         return collection;
     }
@@ -188,18 +182,18 @@ final class Writes {
 
     private static void validate(Object update) {
         if (!(update instanceof Document change)) {
-            throw new MongoServerError(9, "FailedToParse", "this sandbox offers no updates with an aggregation pipeline");
+            throw ErrorCodes.error(9, "this sandbox offers no updates with an aggregation pipeline");
         }
         if (UpdateDescription.isReplacement(change)) {
             return;
         }
         for (Map.Entry<String, Object> operator : change.entrySet()) {
             if (!UPDATE_OPERATORS.contains(operator.getKey())) {
-                throw new MongoServerError(9, "FailedToParse", "Unknown modifier: " + operator.getKey()
+                throw ErrorCodes.error(9, "Unknown modifier: " + operator.getKey()
                     + ". Expected a valid update modifier or pipeline-style update specified as an array");
             }
             if (!(operator.getValue() instanceof Document)) {
-                throw new MongoServerError(9, "FailedToParse",
+                throw ErrorCodes.error(9,
                     "Modifiers operate on fields but we found another type for " + operator.getKey());
             }
         }
@@ -278,7 +272,7 @@ final class Writes {
     private LoggedCollection existing(String database, String name, String otherwise) {
         LoggedCollection collection = storage.collection(database, name);
         if (collection == null) {
-            throw new MongoServerError(26, "NamespaceNotFound", otherwise);
+            throw ErrorCodes.error(26, otherwise);
         }
         return collection;
     }
@@ -286,10 +280,10 @@ final class Writes {
     private Document create(String database, Document command) {
         String name = (String) command.get("create");
         if (name.isEmpty() || name.contains("$") || name.startsWith("system.")) {
-            throw new MongoServerError(73, "InvalidNamespace", "invalid collection name");
+            throw ErrorCodes.error(73, "invalid collection name");
         }
         if (storage.collection(database, name) != null) {
-            throw new MongoServerError(48, "NamespaceExists", "Collection already exists. NS: " + database + "." + name);
+            throw ErrorCodes.error(48, "Collection already exists. NS: " + database + "." + name);
         }
         collectionOrNew(database, name).images = images(command, false);
         return Admin.ok();
@@ -307,7 +301,7 @@ final class Writes {
             return unset;
         }
         if (!(option instanceof Document images && images.get("enabled") instanceof Boolean enabled)) {
-            throw new MongoServerError(14, "TypeMismatch", "changeStreamPreAndPostImages takes {enabled: true|false}");
+            throw ErrorCodes.error(14, "changeStreamPreAndPostImages takes {enabled: true|false}");
         }
         return enabled;
     }
@@ -336,14 +330,14 @@ final class Writes {
         String[] from = ((String) command.get("renameCollection")).split("\\.", 2);
         String[] to = ((String) command.get("to")).split("\\.", 2);
         if (from.length < 2 || to.length < 2 || to[1].isEmpty() || to[1].contains("$") || to[1].startsWith("system.")) {
-            throw new MongoServerError(73, "InvalidNamespace", "Invalid namespace specified '" + command.get("to") + "'");
+            throw ErrorCodes.error(73, "Invalid namespace specified '" + command.get("to") + "'");
         }
         existing(from[0], from[1], "Source collection " + from[0] + "." + from[1] + " does not exist");
         if (!from[0].equals(to[0])) {
             throw Fields.notOffered("a rename to another database");
         }
         if (storage.collection(to[0], to[1]) != null && !Boolean.TRUE.equals(command.get("dropTarget"))) {
-            throw new MongoServerError(48, "NamespaceExists", "target namespace exists");
+            throw ErrorCodes.error(48, "target namespace exists");
         }
         storage.handleCommand(connection.channel, "admin", "renameCollection", command);
         log.add(new ChangeLog.Change("rename", from[0], from[1], List.of(to)));
