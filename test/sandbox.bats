@@ -123,6 +123,18 @@ play() { # URI SCENARIO…: the sandbox shows an event at once
   assert_match '"code": 189'
 }
 
+@test "a note that looks like an expression, or a DBRef, ends no stream of the listener, nor its next start" {
+  write "$(insert "$(customer 1 Ann 10 10)")"
+  listen --token-file tokens
+  write "$(update 1 '{"$set": {"note": "$100."}}')" "$(update 1 '{"$set": {"note": "$$x"}}')"
+  wait_for listener.out '^=== UPDATE EVENT ===$' 2
+  ctrl_c
+  write "$(update 1 '{"$set": {"note": "$$"}}')" "$(update 1 '{"$set": {"note": {"$ref": "a", "$id": 1}}}')"
+  listen --token-file tokens
+  wait_for listener.out '^=== UPDATE EVENT ===$' 2
+  ctrl_c
+}
+
 @test "a deposit whose answer is lost is asked for again, made once and shown once" {
   own_sandbox
   write "$(insert "$(customer 1 Ann 10 10)")"
