@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.util.*;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.*;
-import java.util.stream.Stream;
 
 /**
  * Answers commands: change streams and their cursors here, the rest by {@link Writes}, {@link Admin} and {@link Reads}.
@@ -23,9 +22,11 @@ final class Commands {
     private final Reads reads;
     private final boolean standalone;
     private final boolean verbose;
-    private final FailPoint failCommand = new FailPoint("failCommand");
-    private final FailPoint failGetMore = new FailPoint("failGetMoreAfterCursorCheckout");
-    private final FailPoint failWrite = new FailPoint("onPrimaryTransactionalWrite");
+    private final FailPoint failCommand = new FailPoint();
+    private final FailPoint failGetMore = new FailPoint();
+    private final FailPoint failWrite = new FailPoint();
+    private final Map<String, FailPoint> failPoints = Map.of("failCommand", failCommand,
+        "failGetMoreAfterCursorCheckout", failGetMore, "onPrimaryTransactionalWrite", failWrite);
     private final Map<Long, ChangeStream> streams = new ConcurrentHashMap<>();
     private final AtomicInteger connections = new AtomicInteger();
     private final AtomicInteger reading = new AtomicInteger();
@@ -102,10 +103,6 @@ final class Commands {
         if (level != null && !Set.of("local", "available", "majority", "linearizable").contains(level)) {
             throw ErrorCodes.error(72, "readConcern level " + level + " is not supported");
         }
-        if (standalone && command.get("writeConcern") instanceof Document concern && concern.get("w") instanceof Number w
-            && w.intValue() > 1) {
-            throw ErrorCodes.error(2, "cannot use 'w' > 1 when a host is not replicated");
-        }
     }
 
     /** What a write that is done could not be waited for; null for nothing. */
@@ -150,10 +147,11 @@ final class Commands {
         throws IOException, InterruptedException {
         switch (name) {
             case "configureFailPoint" -> {
-                return Stream.of(failCommand, failGetMore, failWrite).filter(point -> point.name.equals(command.get(name)))
-                    .findFirst().orElseThrow(() -> ErrorCodes.error(2, "there is no fail point "
-                        + command.get(name) + " here, only failCommand, failGetMoreAfterCursorCheckout and "
-                        + "onPrimaryTransactionalWrite")).configure(command);
+                FailPoint point = failPoints.get(command.get(name));
+                if (point == null) {
+                    throw ErrorCodes.error(2, "the fail points here are " + failPoints.keySet());
+                }
+                return point.configure(command);
             }
             case "serverStatus" -> {
                 return status();

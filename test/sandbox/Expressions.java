@@ -5,6 +5,7 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.time.Instant;
 import java.util.*;
+import java.util.function.BiFunction;
 import java.util.stream.Collectors;
 
 /**
@@ -18,8 +19,12 @@ final class Expressions {
     private static final Set<String> LIBRARY =
         Arrays.stream(Expression.values()).map(Enum::name).collect(Collectors.toSet());
     private static final Set<String> OURS = Set.of("$first", "$last", "$let", "$regexMatch", "$switch", "$type");
-    /** NaN is below all numbers; the library has it above them. */
-    private static final double LEAST = Double.NEGATIVE_INFINITY;
+    /** The arguments of operators that name them, those that may be left out last. */
+    private static final Map<String, List<String>> NAMED = Map.of("$let", List.of("vars", "in"),
+        "$map", List.of("input", "in", "as"), "$filter", List.of("input", "cond", "as"),
+        "$reduce", List.of("input", "initialValue", "in"), "$switch", List.of("branches", "default"),
+        "$regexMatch", List.of("input", "regex", "options"));
+    private static final Set<String> OPTIONAL = Set.of("as", "default", "options");
     private static final Set<String> COMPARISONS = Set.of("$cmp", "$eq", "$gt", "$gte", "$lt", "$lte", "$ne");
 
     private final Map<String, Object> variables;
@@ -36,7 +41,7 @@ final class Expressions {
     /**
      * Refuses an expression that could not be evaluated for any document.
      *
-     * @throws MongoServerError 168 an unknown operator, 15983 a field beside an operator
+     * @throws MongoServerError 168 an unknown operator, 15983 a field beside one, 9 other arguments than it has
      */
     static void validate(Object expression) {
         if (expression instanceof List<?> list) {
@@ -45,16 +50,20 @@ final class Expressions {
         if (!(expression instanceof Document document) || document.containsKey("$literal")) {
             return;
         }
-        for (String name : document.keySet()) {
+        document.forEach((name, argument) -> {
             if (name.startsWith("$") && document.size() > 1) {
-                throw ErrorCodes.error(15983,
-                    "An object representing an expression must have exactly one field: " + document);
+                throw ErrorCodes.error(15983, "An object representing an expression must have exactly one field: " + document);
             }
             if (name.startsWith("$") && !LIBRARY.contains(name) && !OURS.contains(name)) {
                 throw ErrorCodes.error(168, "Unrecognized expression '" + name + "'");
             }
-        }
-        document.values().forEach(Expressions::validate);
+            List<String> names = NAMED.get(name);
+            if (names != null && !(argument instanceof Document given && names.containsAll(given.keySet())
+                && names.stream().allMatch(each -> given.containsKey(each) || OPTIONAL.contains(each)))) {
+                throw ErrorCodes.error(9, name + " takes " + String.join(", ", names));
+            }
+            validate(argument);
+        });
     }
 
     /** What {@code {field: expression}} comes to, so written that the library, which evaluates it again, gets the same. */
@@ -73,8 +82,9 @@ final class Expressions {
 
     private Object value(Object expression) {
         if (expression instanceof String text && text.startsWith("$")) {
-            String[] path = text.substring(text.startsWith("$$") ? 2 : 1).split("\\.");
-            return text.startsWith("$$") ? field(variable(path[0]), path, 1) : field(variables.get("CURRENT"), path, 0);
+            boolean variable = text.startsWith("$$");
+            String[] path = text.substring(variable ? 2 : 1).split("\\.");
+            return variable ? field(variable(path[0]), path, 1) : field(variables.get("CURRENT"), path, 0);
         }
         if (expression instanceof List<?> list) {
             return list.stream().map(this::valueOrNull).collect(Collectors.toList());
@@ -87,12 +97,8 @@ final class Expressions {
             return operator(operator.getKey(), operator.getValue());
         }
         Document result = new Document();
-        document.forEach((name, part) -> {
-            Object value = value(part);
-            if (!(value instanceof Missing)) {
-                result.put(name, value);
-            }
-        });
+        document.forEach((name, part) -> result.put(name, value(part)));
+        result.values().removeIf(value -> value instanceof Missing);
         return result;
     }
 
@@ -119,9 +125,9 @@ final class Expressions {
         };
     }
 
-    private Expressions with(Object name, Object value) {
+    private Expressions with(String name, Object value) {
         Map<String, Object> more = new HashMap<>(variables);
-        more.put((String) name, value);
+        more.put(name, value);
         return new Expressions(more);
     }
 
@@ -134,134 +140,105 @@ final class Expressions {
             return elements.stream().map(element -> field(element, path, at)).filter(found -> !(found instanceof Missing))
                 .collect(Collectors.toList());
         }
-        return value instanceof Document document ? field(document.getOrMissing(path[at]), path, at + 1)
-            : Missing.getInstance();
+        return value instanceof Document document ? field(document.getOrMissing(path[at]), path, at + 1) : Missing.getInstance();
     }
 
     private Object operator(String operator, Object argument) {
+        Document named = argument instanceof Document fields ? fields : new Document();
+        List<?> list = argument instanceof List<?> many ? many : Collections.singletonList(argument);
         return switch (operator) {
             case "$literal" -> argument;
-            case "$and" -> list(argument).stream().allMatch(this::isTrue);
-            case "$or" -> list(argument).stream().anyMatch(this::isTrue);
-            case "$cond" -> cond(argument instanceof Document named
-                ? Arrays.asList(named.get("if"), named.get("then"), named.get("else")) : list(argument));
-            case "$ifNull" -> ifNull(list(argument));
-            case "$switch" -> branch((Document) argument);
+            case "$and" -> list.stream().allMatch(this::isTrue);
+            case "$or" -> list.stream().anyMatch(this::isTrue);
+            case "$cond" -> cond(named.isEmpty() ? list : Arrays.asList(named.get("if"), named.get("then"), named.get("else")));
+            case "$ifNull" -> list.stream().map(this::value).filter(value -> !Missing.isNullOrMissing(value)).findFirst()
+                .orElseGet(() -> value(list.get(list.size() - 1)));
+            case "$switch" -> branch(named);
             case "$let" -> {
-                Expressions scope = this;
-                for (var binding : ((Document) ((Document) argument).get("vars")).entrySet()) {
-                    scope = scope.with(binding.getKey(), value(binding.getValue()));
-                }
-                yield scope.value(((Document) argument).get("in"));
+                Map<String, Object> bound = new HashMap<>(variables);
+                ((Document) named.get("vars")).forEach((name, part) -> bound.put(name, value(part)));
+                yield new Expressions(bound).value(named.get("in"));
             }
-            case "$map" -> elements(operator, argument, (scope, element) -> scope.valueOrNull(((Document) argument).get("in")));
-            case "$filter" -> elements(operator, argument,
-                (scope, element) -> scope.isTrue(((Document) argument).get("cond")) ? element : Missing.getInstance());
+            case "$map" -> elements(named, (scope, element) -> scope.valueOrNull(named.get("in")));
+            case "$filter" -> elements(named, (scope, element) ->
+                scope.isTrue(named.get("cond")) ? element : Missing.getInstance());
             case "$reduce" -> {
-                Object[] result = {value(((Document) argument).get("initialValue"))};
-                Object passed = elements(operator, argument, (scope, element) ->
-                    result[0] = scope.with("value", result[0]).value(((Document) argument).get("in")));
-                yield passed == null ? null : result[0];
+                Object[] result = {value(named.get("initialValue"))};
+                yield elements(named, (scope, element) -> result[0] = scope.with("value", result[0]).value(named.get("in")))
+                    == null ? null : result[0];
             }
-            case "$regexMatch" -> regexMatch((Document) argument);
-            case "$type" -> type(value(argument instanceof List<?> single ? single.get(0) : argument));
-            case "$first" -> library("$arrayElemAt", List.of(argument, 0));
-            case "$last" -> library("$arrayElemAt", List.of(argument, -1));
+            case "$regexMatch" -> regexMatch(value(named.get("input")), value(named.get("regex")), value(named.get("options")));
+            case "$type" -> type(value(list.get(0)));
+            case "$first" -> library("$arrayElemAt", Arrays.asList(argument, 0));
+            case "$last" -> library("$arrayElemAt", Arrays.asList(argument, -1));
             default -> library(operator, argument);
         };
     }
 
-    private static List<?> list(Object argument) {
-        return argument instanceof List<?> list ? list : Collections.singletonList(argument);
-    }
-
     private Object cond(List<?> parts) {
         if (parts.size() != 3) {
-            throw ErrorCodes.error(16020,
-                "Expression $cond takes exactly 3 arguments. " + parts.size() + " were passed in.");
+            throw ErrorCodes.error(16020, "Expression $cond takes exactly 3 arguments. " + parts.size() + " were passed in.");
         }
         return value(parts.get(isTrue(parts.get(0)) ? 1 : 2));
     }
 
-    private Object ifNull(List<?> parts) {
-        Object value = null;
-        for (Object part : parts) {
-            value = value(part);
-            if (!Missing.isNullOrMissing(value)) {
-                return value;
-            }
-        }
-        return value;
-    }
-
-    private Object branch(Document argument) {
-        for (Object branch : (List<?>) argument.get("branches")) {
+    private Object branch(Document named) {
+        for (Object branch : (List<?>) named.get("branches")) {
             if (isTrue(((Document) branch).get("case"))) {
                 return value(((Document) branch).get("then"));
             }
         }
-        if (!argument.containsKey("default")) {
+        if (!named.containsKey("default")) {
             throw ErrorCodes.error(40066,
                 "$switch could not find a matching branch for an input, and no default was specified.");
         }
-        return value(argument.get("default"));
-    }
-
-    private interface Step {
-        Object of(Expressions scope, Object element);
+        return value(named.get("default"));
     }
 
     /** The step's results for each element of the input, with the element as a variable; null where there is no input. */
-    private Object elements(String operator, Object argument, Step step) {
-        Document named = (Document) argument;
+    private Object elements(Document named, BiFunction<Expressions, Object, Object> step) {
         Object input = value(named.get("input"));
         if (Missing.isNullOrMissing(input)) {
             return null;
         }
         if (!(input instanceof Collection<?> elements)) {
-            int code = Map.of("$map", 16883, "$filter", 28651, "$reduce", 40080).get(operator);
-            throw ErrorCodes.error(code, "input to " + operator + " must be an array");
+            int code = named.containsKey("cond") ? 28651 : named.containsKey("initialValue") ? 40080 : 16883;
+            throw ErrorCodes.error(code, "input must be an array, and is " + type(input));
         }
-        Object as = named.getOrDefault("as", "this");
-        return elements.stream().map(element -> step.of(with(as, element), element))
+        String as = (String) named.getOrDefault("as", "this");
+        return elements.stream().map(element -> step.apply(with(as, element), element))
             .filter(result -> !(result instanceof Missing)).collect(Collectors.toList());
     }
 
-    private Object regexMatch(Document argument) {
-        Object input = value(argument.get("input"));
-        Object regex = value(argument.get("regex"));
+    private static boolean regexMatch(Object input, Object regex, Object options) {
         if (Missing.isNullOrMissing(input) || Missing.isNullOrMissing(regex)) {
             return false;
         }
         if (!(input instanceof String text)) {
             throw ErrorCodes.error(51104, "$regexMatch needs 'input' to be of type string");
         }
-        Object options = value(argument.get("options"));
-        BsonRegularExpression expression = regex instanceof BsonRegularExpression given && options == null ? given
-            : new BsonRegularExpression(regex instanceof BsonRegularExpression given ? given.getPattern()
-                : regex.toString(), options == null ? "" : options.toString());
-        return expression.matcher(text).find();
+        BsonRegularExpression expression = regex instanceof BsonRegularExpression given ? given
+            : new BsonRegularExpression((String) regex, "");
+        return (options == null ? expression : new BsonRegularExpression(expression.getPattern(), (String) options))
+            .matcher(text).find();
     }
 
     private static String type(Object value) {
-        if (value instanceof Missing) {
-            return "missing";
-        }
-        return Arrays.stream(BsonType.values()).filter(type -> type.matches(value)).map(BsonType::getAlias)
-            .findFirst().orElse("regex");
+        return value instanceof Missing ? "missing" : Arrays.stream(BsonType.values()).filter(type -> type.matches(value))
+            .map(BsonType::getAlias).findFirst().orElse("regex");
     }
 
     /** The value of an operator of the library, whose arguments are values by now. */
     private Object library(String operator, Object argument) {
-        boolean compares = COMPARISONS.contains(operator);
         Object values;
         if (argument instanceof Document named && named.containsKey("date")) {
             Document literals = new Document();
             named.forEach((name, part) -> literals.put(name, literal(valueOrNull(part))));
             values = literals;
         } else if (argument instanceof List<?> arguments) {
-            values = arguments.stream().map(this::value).map(value -> compares && Query.isNaN(value) ? LEAST : literal(value))
-                .collect(Collectors.toList());
+            // NaN is below all numbers; the library has it above them.
+            values = arguments.stream().map(this::value).map(value -> COMPARISONS.contains(operator) && Query.isNaN(value)
+                ? Double.NEGATIVE_INFINITY : literal(value)).collect(Collectors.toList());
         } else {
             values = literal(value(argument));
         }

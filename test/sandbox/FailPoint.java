@@ -27,15 +27,12 @@ final class FailPoint {
         }
     }
 
-    final String name;
+    private static final int ALWAYS = Integer.MAX_VALUE;
+
     private Document data = new Document();
     private int skip;
     private int times;
     private long count;
-
-    FailPoint(String name) {
-        this.name = name;
-    }
 
     /**
      * Takes the command that sets or lifts the fault.
@@ -44,26 +41,24 @@ final class FailPoint {
      * @throws MongoServerError 2, 9, 72 or 40415 when it is not one that is known here
      */
     synchronized Document configure(Document command) {
-        Object mode = command.get("mode");
-        Document limit = mode instanceof Document document && document.size() == 1 ? document : new Document();
-        int count = "off".equals(mode) ? 0 : "alwaysOn".equals(mode) || limit.containsKey("skip") ? Integer.MAX_VALUE
-            : limit.get("times") instanceof Number number ? number.intValue() : -1;
-        int skipped = limit.get("skip") instanceof Number number ? number.intValue() : 0;
-        if (count < 0 || skipped < 0) {
+        String name = (String) command.get("configureFailPoint");
+        Document mode = command.get("mode") instanceof Document given ? given
+            : new Document("times", "off".equals(command.get("mode")) ? 0 : "alwaysOn".equals(command.get("mode")) ? ALWAYS : -1);
+        if (mode.size() != 1 || !(mode.getOrDefault("times", mode.get("skip")) instanceof Number n) || n.intValue() < 0) {
             throw ErrorCodes.error(9, "mode is one of \"off\", \"alwaysOn\", {times: N}, {skip: N}");
         }
         Document fault = (Document) command.getOrDefault("data", new Document());
         Fields.check(name, fault);
-        if (count > 0 && name.equals("failCommand") && !(fault.get("failCommands") instanceof Collection)) {
+        if (name.equals("failCommand") && !(fault.get("failCommands") instanceof Collection) && !n.equals(0)) {
             throw ErrorCodes.error(9, "data.failCommands must be an array of command names");
         }
         if (Boolean.TRUE.equals(fault.get("blockConnection")) && !(fault.get("blockTimeMS") instanceof Number)) {
-            throw ErrorCodes.error(72, "With blockConnection: true, blockTimeMS must be a number");
+            throw ErrorCodes.error(72, "with blockConnection: true, blockTimeMS must be a number");
         }
         data = fault;
-        skip = skipped;
-        times = count;
-        return new Document("count", this.count).append("ok", 1.0);
+        skip = mode.containsKey("skip") ? n.intValue() : 0;
+        times = mode.containsKey("skip") ? ALWAYS : n.intValue();
+        return new Document("count", count).append("ok", 1.0);
     }
 
     /** The fault's data if it comes about now, else null. */
@@ -75,7 +70,7 @@ final class FailPoint {
             skip--;
             return null;
         }
-        times -= times == Integer.MAX_VALUE ? 0 : 1;
+        times -= times == ALWAYS ? 0 : 1;
         count++;
         return data;
     }

@@ -13,34 +13,31 @@ import java.util.stream.Collectors;
  */
 final class Projection {
 
-    private enum Leaf { INCLUDED, EXCLUDED }
-
     private record Computed(Object expression) {
     }
 
-    /** By field name: a {@link Leaf}, a {@link Computed} field, or the tree below. */
+    /** By field name: true or false, whether it is kept; a {@link Computed} field; or the tree below. */
     private final Document tree = new Document();
     private final boolean adds;
-    /** Whether a field that is not named is left out; null until one is named that tells. */
+    /** Whether fields that are not named are left out; null until a field is named that tells. */
     private Boolean inclusion;
 
     /**
      * @param adds whether this is {@code $addFields}, in which a number is a value
-     * @throws MongoServerError 51272 nothing in it, 31249 path collision, 31253 or 31254 inclusions and exclusions in one
+     * @throws MongoServerError 40177 or 51272 nothing in it, 31249 a path twice, 31253 or 31254 inclusions and exclusions
      */
     Projection(Document specification, boolean adds) {
         this.adds = adds;
         inclusion = adds ? Boolean.FALSE : null;
         if (specification.isEmpty()) {
-            throw adds ? error(40177, "specification must have at least one field")
-                : error(51272, "projection specification must have at least one field");
+            throw ErrorCodes.error(adds ? 40177 : 51272, "specification must have at least one field");
         }
         specification.forEach((path, value) -> parse(tree, path, path, value));
         if (inclusion == null) {
-            inclusion = tree.get("_id") != Leaf.EXCLUDED;
+            inclusion = !Boolean.FALSE.equals(tree.get("_id"));
         }
-        if (inclusion && !tree.containsKey("_id")) {
-            tree.put("_id", Leaf.INCLUDED);
+        if (inclusion) {
+            tree.putIfAbsent("_id", true);
         }
     }
 
@@ -51,33 +48,21 @@ final class Projection {
         return new Projection(specification, false);
     }
 
-    private static MongoServerError error(int code, String message) {
-        return ErrorCodes.error(code, message);
-    }
-
     private void parse(Document parent, String path, String whole, Object value) {
-        int dot = path.indexOf('.');
-        String name = dot < 0 ? path : path.substring(0, dot);
-        if (name.isEmpty() || path.endsWith(".")) {
-            throw error(15998, "FieldPath field names may not be empty strings: " + whole);
+        String name = path.split("\\.", 2)[0];
+        if (name.isEmpty() || path.endsWith(".") || name.startsWith("$")) {
+            throw ErrorCodes.error(name.startsWith("$") ? 16410 : 15998, "FieldPath field names may be neither empty strings nor "
+                + "start with '$': " + whole);
         }
-        if (name.startsWith("$")) {
-            throw error(16410, "FieldPath field names may not start with '$'. Consider using $getField or $setField: " + whole);
+        boolean nested = value instanceof Document fields && !fields.isEmpty() && !fields.keySet().iterator().next().startsWith("$");
+        Object node = name.equals(path) && !nested ? leaf(whole, value) : parent.getOrDefault(name, new Document());
+        Object before = parent.put(name, node);
+        if (before != null && !(before == node && node instanceof Document)) {
+            throw ErrorCodes.error(31249, "Path collision at " + whole);
         }
-        boolean nested = value instanceof Document fields && !fields.isEmpty()
-            && !fields.keySet().iterator().next().startsWith("$");
-        if (dot < 0 && !nested) {
-            if (parent.put(name, leaf(whole, value)) != null) {
-                throw error(31249, "Path collision at " + whole);
-            }
-            return;
-        }
-        if (!(parent.computeIfAbsent(name, absent -> new Document()) instanceof Document below)) {
-            throw error(31249, "Path collision at " + whole);
-        }
-        if (dot >= 0) {
-            parse(below, path.substring(dot + 1), whole, value);
-        } else {
+        if (node instanceof Document below && !name.equals(path)) {
+            parse(below, path.substring(name.length() + 1), whole, value);
+        } else if (node instanceof Document below) {
             ((Document) value).forEach((inner, part) -> parse(below, inner, whole + "." + inner, part));
         }
     }
@@ -87,16 +72,13 @@ final class Projection {
         boolean included = computed || Utils.isTrue(value);
         if (!adds && (computed || !path.equals("_id"))) {
             if (inclusion != null && inclusion != included) {
-                throw included ? error(31253, "Cannot do inclusion on field " + path + " in exclusion projection")
-                    : error(31254, "Cannot do exclusion on field " + path + " in inclusion projection");
+                throw included ? ErrorCodes.error(31253, "Cannot do inclusion on field " + path + " in exclusion projection")
+                    : ErrorCodes.error(31254, "Cannot do exclusion on field " + path + " in inclusion projection");
             }
             inclusion = included;
         }
-        if (computed) {
-            Expressions.validate(value);
-            return new Computed(value);
-        }
-        return included ? Leaf.INCLUDED : Leaf.EXCLUDED;
+        Expressions.validate(value);
+        return computed ? new Computed(value) : included;
     }
 
     Document apply(Document document) {
@@ -112,33 +94,26 @@ final class Projection {
             return computes(fields) ? project(new Document(), fields, root) : inclusion ? Missing.getInstance() : value;
         }
         Document result = new Document();
-        for (Map.Entry<String, Object> field : document.entrySet()) {
-            Object kept = fields.get(field.getKey());
-            if (kept instanceof Document below) {
-                put(result, field.getKey(), project(field.getValue(), below, root));
-            } else if (kept == Leaf.INCLUDED || !inclusion && kept != Leaf.EXCLUDED) {
-                result.put(field.getKey(), field.getValue());
+        document.forEach((name, field) -> {
+            Object node = fields.get(name);
+            if (node instanceof Document below) {
+                result.put(name, project(field, below, root));
+            } else if (node instanceof Boolean kept ? kept : !inclusion) {
+                result.put(name, field);
             }
-        }
-        fields.forEach((name, kept) -> {
-            if (kept instanceof Computed field) {
-                put(result, name, Expressions.evaluate(field.expression, root));
-            } else if (kept instanceof Document below && !document.containsKey(name) && computes(below)) {
+        });
+        fields.forEach((name, node) -> {
+            if (node instanceof Computed field) {
+                result.put(name, Expressions.evaluate(field.expression, root));
+            } else if (node instanceof Document below && !document.containsKey(name) && computes(below)) {
                 result.put(name, project(new Document(), below, root));
             }
         });
+        result.values().removeIf(field -> field instanceof Missing);
         return result;
     }
 
     private static boolean computes(Document fields) {
-        return fields.values().stream().anyMatch(field -> field instanceof Computed || field instanceof Document d && computes(d));
-    }
-
-    private static void put(Document document, String name, Object value) {
-        if (value instanceof Missing) {
-            document.remove(name);
-        } else {
-            document.put(name, value);
-        }
+        return fields.values().stream().anyMatch(node -> node instanceof Computed || node instanceof Document d && computes(d));
     }
 }

@@ -76,13 +76,9 @@ final class Storage extends AbstractMongoBackend {
     void dropIndexes(LoggedCollection collection, Object which) {
         MongoCollection<?> all = resolveDatabase(collection.getDatabaseName()).resolveCollection("system.indexes", true);
         List<?> wanted = which instanceof List<?> list ? list : List.of(which);
-        List<Document> found = new ArrayList<>();
-        for (Document index : all.queryAll()) {
-            if (index.get("ns").equals(collection.getFullName()) && (wanted.contains(index.get("name"))
-                || wanted.contains(index.get("key")) || which.equals("*") && !index.get("name").equals(IdIndex.NAME))) {
-                found.add(index);
-            }
-        }
+        List<Document> found = all.queryAllAsStream().filter(index -> index.get("ns").equals(collection.getFullName()))
+            .filter(index -> which.equals("*") ? !index.get("name").equals(IdIndex.NAME)
+                : wanted.contains(index.get("name")) || wanted.contains(index.get("key"))).toList();
         if (found.stream().anyMatch(index -> index.get("name").equals(IdIndex.NAME))) {
             throw ErrorCodes.error(72, "cannot drop _id index");
         }
