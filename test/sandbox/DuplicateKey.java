@@ -12,7 +12,7 @@ final class DuplicateKey extends MongoServerError {
     final transient Document pattern = new Document();
     final transient Document value = new Document();
 
-    private DuplicateKey(DuplicateKeyError error, List<IndexKey> keys, Document document) {
+    DuplicateKey(DuplicateKeyError error, List<IndexKey> keys, Document document) {
         super(11000, "DuplicateKey", error.getMessageWithoutErrorCode());
         for (IndexKey key : keys) {
             Object part = Utils.getSubdocumentValue(document, key.getKey());

@@ -1,5 +1,6 @@
 import de.bwaldvogel.mongo.MongoCollection;
 import de.bwaldvogel.mongo.backend.*;
+import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
 import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.DuplicateKeyError;
 
@@ -11,7 +12,7 @@ import java.util.*;
  *
  * @see <a href="https://www.mongodb.com/docs/manual/indexes/#default-index">Default Index</a>
  */
-final class IdIndex extends Index<Integer> {
+final class IdIndex extends MemoryUniqueIndex {
 
     static final String NAME = "_id_";
 
@@ -33,9 +34,8 @@ final class IdIndex extends Index<Integer> {
     @Override
     public void checkAdd(Document document, MongoCollection<Integer> collection) {
         if (getPosition(document) != null) {
-            DuplicateKey.check(getKeys(), document, () -> {
-                throw new DuplicateKeyError(this, collection, getKeys(), new KeyValue(document.get("_id")));
-            });
+            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(), new KeyValue(document.get("_id"))),
+                getKeys(), document);
         }
     }
 
@@ -56,23 +56,8 @@ final class IdIndex extends Index<Integer> {
     }
 
     @Override
-    public Iterable<Integer> getPositions(Document query) {
-        throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public boolean isUnique() {
-        return true;
-    }
-
-    @Override
     public long getCount() {
         return positions.size();
-    }
-
-    @Override
-    public long getDataSize() {
-        return getCount();
     }
 
     @Override
@@ -83,10 +68,5 @@ final class IdIndex extends Index<Integer> {
     @Override
     public void updateInPlace(Document before, Document after, Integer position, MongoCollection<Integer> collection) {
         // As above.
-    }
-
-    @Override
-    public void drop() {
-        // Only with its collection.
     }
 }
