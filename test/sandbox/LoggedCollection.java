@@ -19,6 +19,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     private IdIndex ids;
     private Document update = new Document();
     private byte[] sent;
+    /** Fields of the document that is updated, whose names the library would refuse, with a dot or a dollar sign. */
+    private final Document hidden = new Document();
     /** What an upsert writes beside what the library takes from its selector. */
     private final Document upserted = new Document();
 
@@ -85,6 +87,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
 
     @Override
     protected void handleUpdate(Integer position, Document before, Document after) {
+        after.putAll(hidden);
         byte[] bytes = Wire.encode(after);
         byte[] old = documents.put(position, bytes);
         if (UpdateDescription.isReplacement(update)) {
@@ -102,7 +105,9 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
 
     @Override
     protected Document getDocument(Integer position) {
-        return Bson.read(documents.get(position));
+        Document document = Bson.read(documents.get(position));
+        document.keySet().removeAll(hidden.keySet());
+        return document;
     }
 
     @Override
@@ -187,6 +192,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         } catch (MongoServerException e) {
             failure = e;
             throw e;
+        } finally {
+            hidden.clear();
         }
     }
 
@@ -205,6 +212,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
                 continue;
             }
             update = UpdateDescription.position(change, selector, found);
+            hidden.putAll(found);
+            hidden.keySet().removeIf(name -> !name.contains(".") && !name.startsWith("$"));
             modified += (Integer) super.updateDocuments(new Document("_id", found.get("_id")), update, arrayFilters,
                 false, false, oplog).get("nModified");
         }

@@ -16,6 +16,7 @@ final class Query {
     private static final Set<String> LOGICAL = Set.of("$and", "$or", "$nor");
     private static final Set<String> OPERATORS = Set.of("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin",
         "$not", "$exists", "$type", "$mod", "$size", "$all", "$elemMatch", "$regex", "$options");
+    private static final Set<String> ORDERS = Set.of("$gt", "$gte", "$lt", "$lte");
     private static final Set<String> REFERENCE = Set.of("$ref", "$id", "$db");
 
     private Query() {
@@ -141,14 +142,16 @@ final class Query {
 
     /** NaN is neither above nor below a number; the library takes it for the greatest. */
     private static boolean compares(Document document, String path, String operator, Object argument) {
-        boolean orders = Set.of("$gt", "$gte", "$lt", "$lte").contains(operator);
-        if (orders && isNaN(argument)) {
+        Document condition = new Document(path, new Document(operator, argument));
+        if (ORDERS.contains(operator) && isNaN(argument)) {
             return operator.endsWith("e") && LIBRARY.matches(document, new Document(path, argument));
         }
-        Document condition = new Document(path, new Document(operator, argument));
-        String top = path.split("\\.", 2)[0];
-        return LIBRARY.matches(document, condition) && (!orders || !(argument instanceof Number)
-            || LIBRARY.matches(new Document(top, withoutNaN(document.get(top))), condition));
+        boolean matches = LIBRARY.matches(document, condition);
+        if (matches && operator.startsWith("$gt") && argument instanceof Number) {
+            String top = path.split("\\.", 2)[0];
+            return LIBRARY.matches(new Document(top, withoutNaN(document.get(top))), condition);
+        }
+        return matches;
     }
 
     private static Object withoutNaN(Object value) {
