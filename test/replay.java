@@ -228,7 +228,7 @@ class replay implements Callable<Integer> {
             return Objects.requireNonNull(streams.get(name), "stream " + name + " is not there");
         }
 
-        /** Puts what an earlier step brought in the place of each <code>{"$ref": …}</code>. */
+        /** Puts what an earlier step brought in the place of each <code>{"$ref": ...}</code>. */
         Object resolve(Object value) {
             if (value instanceof List<?> list) {
                 return list.stream().map(this::resolve).toList();
@@ -310,7 +310,7 @@ class replay implements Callable<Integer> {
 
     // ---- Comparing
 
-    /** The error as far as an expected one names it; a newer server may label more, and words its messages anew. */
+    /** The error as far as an expected one names it; a newer server may label more, but not where no label was. */
     static Document error(MongoException e, Document wanted) {
         Document error = new Document("code", e.getCode())
                 .append("codeName", e instanceof MongoServerException refusal ? refusal.getErrorCodeName() : null)
@@ -318,8 +318,10 @@ class replay implements Callable<Integer> {
                 .append("errmsg", e instanceof MongoCommandException refusal ? refusal.getErrorMessage() : masked(e));
         if (wanted != null) {
             error.keySet().retainAll(wanted.keySet());
-            error.computeIfPresent("labels", (name, labels) -> wanted.getList("labels", String.class).stream()
-                    .filter(e::hasErrorLabel).toList());
+            List<String> labels = wanted.getList("labels", String.class, List.of());
+            if (!labels.isEmpty()) {
+                error.put("labels", labels.stream().filter(e::hasErrorLabel).toList());
+            }
         }
         return error;
     }

@@ -37,6 +37,9 @@ final class Reads {
                 Query.validate(query);
             }
         }
+        if (command.get("projection") instanceof Document fields && !fields.isEmpty()) {
+            new Projection(fields, false); // also where there is nothing to find
+        }
         Document reply;
         if (name.equals("aggregate")) {
             reply = aggregate(connection, database, command);
