@@ -59,8 +59,8 @@ final class Admin {
     }
 
     private Document hello(Connection connection, String name, Document command) {
-        if (command.get("client") instanceof Document client && client.get("application") instanceof Document application) {
-            connection.appName = application.get("name");
+        if (command.get("client") instanceof Document client && client.get("application") instanceof Document named) {
+            connection.appName = named.get("name");
         }
         Document reply = new Document(name.equals("hello") ? "isWritablePrimary" : "ismaster", true).append("helloOk", true);
         if (!standalone) {

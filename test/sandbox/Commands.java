@@ -112,7 +112,8 @@ final class Commands {
         }
         Object w = command.get("writeConcern") instanceof Document concern ? concern.getOrDefault("w", 1) : 1;
         if (w instanceof Number nodes) {
-            return nodes.intValue() <= 1 ? null : new Document("code", 100).append("codeName", "UnsatisfiableWriteConcern")
+            return nodes.intValue() <= 1 ? null
+                : new Document("code", 100).append("codeName", "UnsatisfiableWriteConcern")
                 .append("errmsg", "Not enough data-bearing nodes");
         }
         return w.equals("majority") ? null : new Document("code", 79).append("codeName", "UnknownReplWriteConcern")
@@ -224,7 +225,8 @@ final class Commands {
             streams.put(id, stream);
             connection.cursors.add(id);
         }
-        return cursorReply("firstBatch", batch, id, database + "." + (collection == null ? "$cmd.aggregate" : collection));
+        return cursorReply("firstBatch", batch, id, database + "."
+            + (collection == null ? "$cmd.aggregate" : collection));
     }
 
     private byte[] more(Connection connection, long id, ChangeStream stream, Document command)

@@ -52,7 +52,8 @@ final class Expressions {
         }
         document.forEach((name, argument) -> {
             if (name.startsWith("$") && document.size() > 1) {
-                throw ErrorCodes.error(15983, "An object representing an expression must have exactly one field: " + document);
+                throw ErrorCodes.error(15983, "An object representing an expression must have exactly one field: "
+                    + document);
             }
             if (name.startsWith("$") && !LIBRARY.contains(name) && !OURS.contains(name)) {
                 throw ErrorCodes.error(168, "Unrecognized expression '" + name + "'");
@@ -66,7 +67,7 @@ final class Expressions {
         });
     }
 
-    /** What {@code {field: expression}} comes to, so written that the library, which evaluates it again, gets the same. */
+    /** What {@code {field: expression}} comes to, so written that the library, which evaluates it, gets the same. */
     static Document values(Document expressions, Document document) {
         Document values = new Document();
         expressions.forEach((field, expression) -> {
@@ -137,10 +138,12 @@ final class Expressions {
             return value;
         }
         if (value instanceof Collection<?> elements) {
-            return elements.stream().map(element -> field(element, path, at)).filter(found -> !(found instanceof Missing))
+            return elements.stream().map(element -> field(element, path, at))
+                .filter(found -> !(found instanceof Missing))
                 .collect(Collectors.toList());
         }
-        return value instanceof Document document ? field(document.getOrMissing(path[at]), path, at + 1) : Missing.getInstance();
+        return value instanceof Document document ? field(document.getOrMissing(path[at]), path, at + 1)
+            : Missing.getInstance();
     }
 
     private Object operator(String operator, Object argument) {
@@ -150,8 +153,10 @@ final class Expressions {
             case "$literal" -> argument;
             case "$and" -> list.stream().allMatch(this::isTrue);
             case "$or" -> list.stream().anyMatch(this::isTrue);
-            case "$cond" -> cond(named.isEmpty() ? list : Arrays.asList(named.get("if"), named.get("then"), named.get("else")));
-            case "$ifNull" -> list.stream().map(this::value).filter(value -> !Missing.isNullOrMissing(value)).findFirst()
+            case "$cond" -> cond(named.isEmpty() ? list
+                : Arrays.asList(named.get("if"), named.get("then"), named.get("else")));
+            case "$ifNull" -> list.stream().map(this::value).filter(value -> !Missing.isNullOrMissing(value))
+                .findFirst()
                 .orElseGet(() -> value(list.get(list.size() - 1)));
             case "$switch" -> branch(named);
             case "$let" -> {
@@ -164,10 +169,12 @@ final class Expressions {
                 scope.isTrue(named.get("cond")) ? element : Missing.getInstance());
             case "$reduce" -> {
                 Object[] result = {value(named.get("initialValue"))};
-                yield elements(named, (scope, element) -> result[0] = scope.with("value", result[0]).value(named.get("in")))
+                yield elements(named, (scope, element) ->
+                    result[0] = scope.with("value", result[0]).value(named.get("in")))
                     == null ? null : result[0];
             }
-            case "$regexMatch" -> regexMatch(value(named.get("input")), value(named.get("regex")), value(named.get("options")));
+            case "$regexMatch" -> regexMatch(value(named.get("input")), value(named.get("regex")),
+                value(named.get("options")));
             case "$type" -> type(value(list.get(0)));
             case "$first" -> library("$arrayElemAt", Arrays.asList(argument, 0));
             case "$last" -> library("$arrayElemAt", Arrays.asList(argument, -1));
@@ -177,7 +184,8 @@ final class Expressions {
 
     private Object cond(List<?> parts) {
         if (parts.size() != 3) {
-            throw ErrorCodes.error(16020, "Expression $cond takes exactly 3 arguments. " + parts.size() + " were passed in.");
+            throw ErrorCodes.error(16020, "Expression $cond takes exactly 3 arguments. " + parts.size()
+                + " were passed in.");
         }
         return value(parts.get(isTrue(parts.get(0)) ? 1 : 2));
     }
@@ -195,7 +203,7 @@ final class Expressions {
         return value(named.get("default"));
     }
 
-    /** The step's results for each element of the input, with the element as a variable; null where there is no input. */
+    /** The step's results for the elements of the input, each as a variable; null where there is no input. */
     private Object elements(Document named, BiFunction<Expressions, Object, Object> step) {
         Object input = value(named.get("input"));
         if (Missing.isNullOrMissing(input)) {
@@ -224,7 +232,8 @@ final class Expressions {
     }
 
     private static String type(Object value) {
-        return value instanceof Missing ? "missing" : Arrays.stream(BsonType.values()).filter(type -> type.matches(value))
+        return value instanceof Missing ? "missing"
+            : Arrays.stream(BsonType.values()).filter(type -> type.matches(value))
             .map(BsonType::getAlias).findFirst().orElse("regex");
     }
 
@@ -237,7 +246,8 @@ final class Expressions {
             values = literals;
         } else if (argument instanceof List<?> arguments) {
             // NaN is below all numbers; the library has it above them.
-            values = arguments.stream().map(this::value).map(value -> COMPARISONS.contains(operator) && Query.isNaN(value)
+            values = arguments.stream().map(this::value)
+                .map(value -> COMPARISONS.contains(operator) && Query.isNaN(value)
                 ? Double.NEGATIVE_INFINITY : literal(value)).collect(Collectors.toList());
         } else {
             values = literal(value(argument));
@@ -246,13 +256,15 @@ final class Expressions {
             return null;
         }
         // In a $map, as a document that comes out by itself would be evaluated once more.
-        Document once = new Document("$map", new Document("input", List.of(1)).append("in", new Document(operator, values)));
+        Document once = new Document("$map",
+            new Document("input", List.of(1)).append("in", new Document(operator, values)));
         Object result = ((List<?>) Expression.evaluateDocument(once, new Document())).get(0);
         return result instanceof Collection<?> set && !(set instanceof List) ? new ArrayList<>(set) : result;
     }
 
     private static Object literal(Object value) {
-        return value instanceof Document || value instanceof Collection || value instanceof String text && text.startsWith("$")
-            ? new Document("$literal", value) : value;
+        boolean likeAnExpression = value instanceof Document || value instanceof Collection
+            || value instanceof String text && text.startsWith("$");
+        return likeAnExpression ? new Document("$literal", value) : value;
     }
 }

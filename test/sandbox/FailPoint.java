@@ -9,7 +9,7 @@ import java.util.function.Predicate;
  * Faults on demand, by the command with which MongoDB's own tests make them:
  * {@code {configureFailPoint: "failCommand", mode: {times: 2}, data: {failCommands: ["getMore"], errorCode: 189}}}.
  *
- * @see <a href="https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-Fail-Point">The "failCommand" Fail Point</a>
+ * @see <a href="https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-Fail-Point">failCommand</a>
  * @see <a href="https://github.com/mongodb/specifications/blob/master/source/retryable-writes/tests/README.md">
  *      onPrimaryTransactionalWrite</a>
  */
@@ -43,8 +43,9 @@ final class FailPoint {
     synchronized Document configure(Document command) {
         String name = (String) command.get("configureFailPoint");
         Document mode = command.get("mode") instanceof Document given ? given
-            : new Document("times", "off".equals(command.get("mode")) ? 0 : "alwaysOn".equals(command.get("mode")) ? ALWAYS : -1);
-        if (mode.size() != 1 || !(mode.getOrDefault("times", mode.get("skip")) instanceof Number n) || n.intValue() < 0) {
+            : new Document("times", Map.of("off", 0, "alwaysOn", ALWAYS).get(command.get("mode")));
+        if (mode.size() != 1 || !(mode.getOrDefault("times", mode.get("skip")) instanceof Number n)
+            || n.intValue() < 0) {
             throw ErrorCodes.error(9, "mode is one of \"off\", \"alwaysOn\", {times: N}, {skip: N}");
         }
         Document fault = (Document) command.getOrDefault("data", new Document());

@@ -10,11 +10,12 @@ import java.util.*;
 final class Fields {
 
     private static final Set<String> OF_ANY = Set.of("$db", "$clusterTime", "$readPreference", "lsid", "txnNumber",
-        "stmtId", "autocommit", "startTransaction", "comment", "maxTimeMS", "maxTimeMSOpOnly", "readConcern", "writeConcern",
+        "stmtId", "autocommit", "startTransaction", "comment", "maxTimeMS", "maxTimeMSOpOnly", "readConcern",
+        "writeConcern",
         "apiVersion", "apiStrict", "apiDeprecationErrors");
     private static final Map<String, Set<String>> DONE = Map.ofEntries(
-        entry("find", "filter projection sort skip limit batchSize singleBatch hint noCursorTimeout allowPartialResults "
-            + "allowDiskUse"),
+        entry("find", "filter projection sort skip limit batchSize singleBatch hint noCursorTimeout "
+            + "allowPartialResults allowDiskUse"),
         entry("getMore", "collection batchSize"), entry("killCursors", "cursors"),
         entry("aggregate", "pipeline cursor allowDiskUse hint bypassDocumentValidation"),
         entry("count", "query limit skip hint"), entry("distinct", "key query"),
@@ -25,17 +26,19 @@ final class Fields {
         entry("findAndModify", "query sort remove update new fields upsert arrayFilters hint bypassDocumentValidation"),
         entry("create", "changeStreamPreAndPostImages"), entry("collMod", "changeStreamPreAndPostImages"),
         entry("drop", ""), entry("dropDatabase", ""), entry("renameCollection", "to dropTarget"),
-        entry("createIndexes", "indexes commitQuorum"), entry("createIndexes.indexes", "v key name ns unique sparse background"),
+        entry("createIndexes", "indexes commitQuorum"),
+        entry("createIndexes.indexes", "v key name ns unique sparse background"),
         entry("dropIndexes", "index"), entry("listIndexes", "cursor"), entry("configureFailPoint", "mode data"),
         entry("failCommand", "failCommands errorCode errorLabels closeConnection blockConnection blockTimeMS appName "
             + "writeConcernError"),
         entry("failGetMoreAfterCursorCheckout", "errorCode closeConnection"),
         entry("onPrimaryTransactionalWrite", "closeConnection failBeforeCommitExceptionCode"));
-    private static final Set<String> NOT_OFFERED = words("collation let min max returnKey showRecordId tailable awaitData "
-        + "oplogReplay readOnce explain c viewOn pipeline capped size autoIndexId timeseries expireAfterSeconds idIndex "
-        + "clusteredIndex storageEngine validator validationLevel validationAction indexOptionDefaults encryptedFields index "
-        + "cappedSize cappedMax partialFilterExpression hidden wildcardProjection weights default_language "
-        + "language_override textIndexVersion 2dsphereIndexVersion bits prepareUnique");
+    private static final Set<String> NOT_OFFERED = words(
+        "collation let min max returnKey showRecordId tailable awaitData oplogReplay readOnce explain c "
+        + "viewOn pipeline capped size autoIndexId timeseries expireAfterSeconds idIndex clusteredIndex "
+        + "storageEngine validator validationLevel validationAction indexOptionDefaults encryptedFields "
+        + "index cappedSize cappedMax partialFilterExpression hidden wildcardProjection weights "
+        + "default_language language_override textIndexVersion 2dsphereIndexVersion bits prepareUnique");
 
     private Fields() {
     }

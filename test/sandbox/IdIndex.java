@@ -20,7 +20,8 @@ final class IdIndex extends MemoryUniqueIndex {
 
     /** Nearly all are ObjectIds, whose type the library takes longer to look up than to store a document. */
     final NavigableMap<Object, Integer> positions = new TreeMap<>((one, other) ->
-        one instanceof ObjectId id && other instanceof ObjectId another ? id.compareTo(another) : ORDER.compare(one, other));
+        one instanceof ObjectId id && other instanceof ObjectId another ? id.compareTo(another)
+            : ORDER.compare(one, other));
 
     IdIndex(List<IndexKey> keys) {
         super(NAME, keys, false);
@@ -34,7 +35,8 @@ final class IdIndex extends MemoryUniqueIndex {
     @Override
     public void checkAdd(Document document, MongoCollection<Integer> collection) {
         if (getPosition(document) != null) {
-            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(), new KeyValue(document.get("_id"))),
+            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(),
+                new KeyValue(document.get("_id"))),
                 getKeys(), document);
         }
     }

@@ -29,7 +29,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     /** Why the last update failed that did, of which the library tells only code and message. */
     MongoServerException failure;
 
-    LoggedCollection(MongoDatabase database, String name, CollectionOptions options, CursorRegistry cursors, ChangeLog log) {
+    LoggedCollection(MongoDatabase database, String name, CollectionOptions options, CursorRegistry cursors,
+        ChangeLog log) {
         super(database, name, options, cursors);
         this.log = log;
     }
@@ -98,7 +99,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         }
     }
 
-    private void add(String type, Object id, byte[] fullDocument, byte[] updateDescription, byte[] before, byte[] after) {
+    private void add(String type, Object id, byte[] fullDocument, byte[] updateDescription, byte[] before,
+        byte[] after) {
         log.add(new ChangeLog.Change(type, getDatabaseName(), getCollectionName(), null, id, fullDocument,
             updateDescription, images ? before : null, images ? after : null));
     }
@@ -136,8 +138,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     }
 
     @Override
-    protected QueryResult matchDocumentsFromStream(Document query, Stream<Document> found, int skip, int limit, int batchSize,
-                                                   Comparator<Document> order, Document fields) {
+    protected QueryResult matchDocumentsFromStream(Document query, Stream<Document> found, int skip, int limit,
+                                                   int batchSize, Comparator<Document> order, Document fields) {
         if (fields == null || fields.isEmpty()) {
             return super.matchDocumentsFromStream(query, found, skip, limit, batchSize, order, null);
         }
@@ -153,7 +155,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     }
 
     @Override
-    protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize, Document fields) {
+    protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize,
+        Document fields) {
         Object id = idCondition(query);
         Stream<Integer> positions = null;
         if (id != null && !(id instanceof Document)) {
@@ -167,8 +170,10 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     }
 
     @Override
-    protected QueryResult matchDocuments(Document query, Document orderBy, int skip, int limit, int batchSize, Document fields) {
-        Stream<byte[]> inOrder = (isNaturalDescending(orderBy) ? documents.descendingMap() : documents).values().stream();
+    protected QueryResult matchDocuments(Document query, Document orderBy, int skip, int limit, int batchSize,
+        Document fields) {
+        Stream<byte[]> inOrder = (isNaturalDescending(orderBy) ? documents.descendingMap() : documents).values()
+            .stream();
         return matchDocumentsFromStream(inOrder.map(Bson::read), query, orderBy, skip, limit, batchSize, fields);
     }
 
@@ -197,8 +202,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         }
     }
 
-    private Document update(Document selector, Document change, ArrayFilters arrayFilters, boolean isMulti, boolean isUpsert,
-                            Oplog oplog) {
+    private Document update(Document selector, Document change, ArrayFilters arrayFilters, boolean isMulti,
+                            boolean isUpsert, Oplog oplog) {
         boolean replaces = UpdateDescription.isReplacement(change);
         if (isMulti && replaces) {
             throw ErrorCodes.error(9, "multi update is not supported for replacement-style update");
@@ -249,7 +254,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         if (replaces) {
             upserted.putAll(change);
         }
-        if (selector.containsKey("_id") && selector.get("_id") == null || set.containsKey("_id") && set.get("_id") == null) {
+        if (selector.containsKey("_id") && selector.get("_id") == null || set.containsKey("_id")
+            && set.get("_id") == null) {
             upserted.put("_id", null);
         }
         try {
@@ -262,7 +268,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     @Override
     public synchronized void addDocument(Document document) {
         document.putAll(upserted);
-        if (document.get("_id") instanceof Document id && !id.isEmpty() && id.keySet().iterator().next().startsWith("$")) {
+        if (document.get("_id") instanceof Document id && !id.isEmpty()
+            && id.keySet().iterator().next().startsWith("$")) {
             throw ErrorCodes.error(52, "_id fields may not contain '$'-prefixed fields: "
                 + id.keySet().iterator().next() + " is not valid for storage.");
         }

@@ -17,7 +17,8 @@ final class Pipeline {
         "$limit", "$listLocalSessions", "$listSessions", "$lookup", "$merge", "$out", "$planCacheStats", "$sample",
         "$search", "$setWindowFields", "$skip", "$sort", "$sortByCount", "$unionWith", "$unwind");
 
-    private static final Map<String, Integer> NOT_AN_OBJECT = Map.of("$match", 15959, "$project", 15969, "$addFields", 40272,
+    private static final Map<String, Integer> NOT_AN_OBJECT = Map.of("$match", 15959, "$project", 15969,
+        "$addFields", 40272,
         "$set", 40272, "$replaceRoot", 40229, "$replaceWith", 40228);
     private static final Object PRUNED = new Object();
 
@@ -52,7 +53,7 @@ final class Pipeline {
         return transform;
     }
 
-    /** One of the stages that pass documents one by one, as another or, with null, not at all; null for any other stage. */
+    /** A stage that passes documents one by one, as another or, with null, not at all; null for any other stage. */
     static UnaryOperator<Document> transform(String stage, Object argument) {
         switch (stage) {
             case "$match" -> Query.validate(document(stage, argument));

@@ -24,7 +24,7 @@ final class Projection {
 
     /**
      * @param adds whether this is {@code $addFields}, in which a number is a value
-     * @throws MongoServerError 40177 or 51272 nothing in it, 31249 a path twice, 31253 or 31254 inclusions and exclusions
+     * @throws MongoServerError 40177 or 51272 nothing in it, 31249 a path twice, 31253 or 31254 both in- and exclusions
      */
     Projection(Document specification, boolean adds) {
         this.adds = adds;
@@ -44,17 +44,19 @@ final class Projection {
     /** {@code $unset}. */
     static Projection without(Object fields) {
         Document specification = new Document();
-        (fields instanceof Collection<?> many ? many : List.of(fields)).forEach(field -> specification.put((String) field, 0));
+        Collection<?> names = fields instanceof Collection<?> many ? many : List.of(fields);
+        names.forEach(name -> specification.put((String) name, 0));
         return new Projection(specification, false);
     }
 
     private void parse(Document parent, String path, String whole, Object value) {
         String name = path.split("\\.", 2)[0];
         if (name.isEmpty() || path.endsWith(".") || name.startsWith("$")) {
-            throw ErrorCodes.error(name.startsWith("$") ? 16410 : 15998, "FieldPath field names may be neither empty strings nor "
+            throw ErrorCodes.error(name.startsWith("$") ? 16410 : 15998, "FieldPath field names may be neither empty nor "
                 + "start with '$': " + whole);
         }
-        boolean nested = value instanceof Document fields && !fields.isEmpty() && !fields.keySet().iterator().next().startsWith("$");
+        boolean nested = value instanceof Document fields && !fields.isEmpty()
+            && !fields.keySet().iterator().next().startsWith("$");
         Object node = name.equals(path) && !nested ? leaf(whole, value) : parent.getOrDefault(name, new Document());
         Object before = parent.put(name, node);
         if (before != null && !(before == node && node instanceof Document)) {
@@ -72,7 +74,8 @@ final class Projection {
         boolean included = computed || Utils.isTrue(value);
         if (!adds && (computed || !path.equals("_id"))) {
             if (inclusion != null && inclusion != included) {
-                throw included ? ErrorCodes.error(31253, "Cannot do inclusion on field " + path + " in exclusion projection")
+                throw included ? ErrorCodes.error(31253, "Cannot do inclusion on field " + path
+                    + " in exclusion projection")
                     : ErrorCodes.error(31254, "Cannot do exclusion on field " + path + " in inclusion projection");
             }
             inclusion = included;
@@ -91,7 +94,8 @@ final class Projection {
                 .filter(element -> !(element instanceof Missing)).collect(Collectors.toList());
         }
         if (!(value instanceof Document document)) {
-            return computes(fields) ? project(new Document(), fields, root) : inclusion ? Missing.getInstance() : value;
+            Object left = inclusion ? Missing.getInstance() : value;
+            return computes(fields) ? project(new Document(), fields, root) : left;
         }
         Document result = new Document();
         document.forEach((name, field) -> {
@@ -114,6 +118,7 @@ final class Projection {
     }
 
     private static boolean computes(Document fields) {
-        return fields.values().stream().anyMatch(node -> node instanceof Computed || node instanceof Document d && computes(d));
+        return fields.values()
+            .stream().anyMatch(node -> node instanceof Computed || node instanceof Document d && computes(d));
     }
 }

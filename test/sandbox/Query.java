@@ -160,7 +160,8 @@ final class Query {
             document.forEach((name, field) -> result.put(name, withoutNaN(field)));
             return result;
         }
-        return value instanceof List<?> list ? list.stream().map(Query::withoutNaN).toList() : isNaN(value) ? null : value;
+        return value instanceof List<?> list ? list.stream().map(Query::withoutNaN).toList() : isNaN(value) ? null
+            : value;
     }
 
     private static Document regex(Document operators) {

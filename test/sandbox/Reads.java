@@ -92,8 +92,10 @@ final class Reads {
         return new Document("cursor", cursor).append("ok", 1.0);
     }
 
-    private Stream<Document> run(Document stage, Stream<Document> documents, String database, LoggedCollection collection) {
-        if (stage.get("$sample") instanceof Document sample && sample.get("size") instanceof Integer size && size >= 0) {
+    private Stream<Document> run(Document stage, Stream<Document> documents, String database,
+        LoggedCollection collection) {
+        if (stage.get("$sample") instanceof Document sample && sample.get("size") instanceof Integer size
+            && size >= 0) {
             // The library sorts by a comparator that contradicts itself, which some sorts refuse.
             List<Document> shuffled = new ArrayList<>(documents.toList());
             Collections.shuffle(shuffled);
@@ -130,6 +132,7 @@ final class Reads {
     private static Document statistics(Connection connection, LoggedCollection collection) {
         Document statistics = collection.getStats();
         return new Document("ns", collection.getFullName()).append("host", connection.address)
-            .append("localTime", Instant.now()).append("count", statistics.get("count")).append("storageStats", statistics);
+            .append("localTime", Instant.now()).append("count", statistics.get("count"))
+            .append("storageStats", statistics);
     }
 }

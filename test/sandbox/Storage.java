@@ -38,7 +38,8 @@ final class Storage extends AbstractMongoBackend {
         }
 
         @Override
-        protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys, boolean sparse) {
+        protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys,
+            boolean sparse) {
             return index.equals(IdIndex.NAME) ? new IdIndex(keys) : new MemoryUniqueIndex(index, keys, sparse) {
                 @Override
                 public void checkAdd(Document document, MongoCollection<Integer> in) {
@@ -74,7 +75,8 @@ final class Storage extends AbstractMongoBackend {
 
     /** Drops indexes of the collection: by name, by a list of names, by key, or all with {@code "*"}. */
     void dropIndexes(LoggedCollection collection, Object which) {
-        MongoCollection<?> all = resolveDatabase(collection.getDatabaseName()).resolveCollection("system.indexes", true);
+        MongoCollection<?> all = resolveDatabase(collection.getDatabaseName()).resolveCollection("system.indexes",
+            true);
         List<?> wanted = which instanceof List<?> list ? list : List.of(which);
         List<Document> found = all.queryAllAsStream().filter(index -> index.get("ns").equals(collection.getFullName()))
             .filter(index -> which.equals("*") ? !index.get("name").equals(IdIndex.NAME)
@@ -108,6 +110,7 @@ final class Storage extends AbstractMongoBackend {
 
     /** The collection, or null where there is none. */
     LoggedCollection collection(String database, String name) {
-        return resolveDatabase(database).resolveCollection(name, false) instanceof LoggedCollection logged ? logged : null;
+        return resolveDatabase(database).resolveCollection(name, false) instanceof LoggedCollection logged ? logged
+            : null;
     }
 }

@@ -13,7 +13,8 @@ import java.util.*;
  */
 final class Writes {
 
-    private static final Set<String> UPDATE_OPERATORS = Set.of("$currentDate", "$inc", "$min", "$max", "$mul", "$rename",
+    private static final Set<String> UPDATE_OPERATORS = Set.of("$currentDate", "$inc", "$min", "$max", "$mul",
+        "$rename",
         "$set", "$setOnInsert", "$unset", "$addToSet", "$pop", "$pull", "$push", "$pullAll");
     private static final int REMEMBERED_SESSIONS = 1000;
 
@@ -59,7 +60,8 @@ final class Writes {
             case "insert" -> insert(database, target(database, command, name), command);
             case "update" -> update(connection, database, target(database, command, name), command);
             case "delete" -> delete(database, target(database, command, name), command);
-            case "findAndModify", "findandmodify" -> findAndModify(connection, database, target(database, command, name), command);
+            case "findAndModify", "findandmodify" ->
+                findAndModify(connection, database, target(database, command, name), command);
             case "createIndexes" -> createIndexes(connection, database, target(database, command, name), command);
             case "dropIndexes" -> dropIndexes(database, command);
             case "create" -> create(database, command);
