@@ -2,6 +2,7 @@
 # The sandbox as whoever starts it meets it. What it answers to clients is in traces.bats and clients.bats.
 
 load helpers
+load listening
 
 start_sandbox() { # OPTION…
   start sandbox --port 0 "$@"
@@ -73,15 +74,81 @@ start_sandbox() { # OPTION…
   done
 }
 
-@test "a stream that comes back too late is told so in each of the three ways of a server" {
-  start_sandbox --oplog-size 10
-  run --separate-stderr script replay --wait 50 --uri "$uri" "$ROOT/test/scenarios/history-lost.json"
+play() { # URI SCENARIO…: the sandbox shows an event at once
+  local uri=$1
+  shift
+  MONGODB_ATLAS_URL=$uri run --separate-stderr script replay --wait 50 "${@/#/$ROOT/test/scenarios/}"
   assert_status 0
 }
 
-@test "pre- and post-images, stages, refusals and faults on demand are as the manual has them" {
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay --wait 50 "$ROOT"/test/scenarios/{pre-images,fail-command,by-the-manual}.json
+@test "a stream that comes back too late is told so in each of the three ways of a server" {
+  start_sandbox --oplog-size 10
+  play "$uri" history-lost.json
+}
+
+@test "pre- and post-images, stages and refusals are as the manual has them" {
+  play "$TEST_MONGODB_URI" pre-images.json by-the-manual.json
+}
+
+@test "a value that looks like an expression is a value, in streams, finds and aggregations" {
+  play "$TEST_MONGODB_URI" data-is-data.json
+}
+
+@test "\$project, \$addFields and \$set go through embedded documents and arrays, alike wherever they stand" {
+  play "$TEST_MONGODB_URI" projection.json
+}
+
+@test "each collection's indexes are its own, and a duplicate key says of which" {
+  play "$TEST_MONGODB_URI" indexes.json
+}
+
+@test "what is not done is refused, and said with what is done" {
+  play "$TEST_MONGODB_URI" refused.json
+}
+
+@test "faults on demand are as MongoDB's own: with the labels of a server, and no others" {
+  start_sandbox # which counts them from its start
+  play "$uri" fail-command.json
+}
+
+@test "a fault may be for one client only, by its appName" {
+  start_sandbox
+  local database=admin
+  TEST_MONGODB_URI=$uri mongo '{"configureFailPoint": "failCommand", "mode": "alwaysOn",
+    "data": {"failCommands": ["ping"], "errorCode": 189, "appName": "this one"}}'
+  TEST_MONGODB_URI="$uri&appName=another" run mongo '{"ping": 1}'
   assert_status 0
+  TEST_MONGODB_URI="$uri&appName=this+one" run mongo '{"ping": 1}'
+  assert_status 1
+  assert_match '"code": 189'
+}
+
+@test "a note that looks like an expression, or a DBRef, ends no stream of the listener, nor its next start" {
+  write "$(insert "$(customer 1 Ann 10 10)")"
+  listen --token-file tokens
+  write "$(update 1 '{"$set": {"note": "$100."}}')" "$(update 1 '{"$set": {"note": "$$x"}}')"
+  wait_for listener.out '^=== UPDATE EVENT ===$' 2
+  ctrl_c
+  write "$(update 1 '{"$set": {"note": "$$"}}')" "$(update 1 '{"$set": {"note": {"$ref": "a", "$id": 1}}}')"
+  listen --token-file tokens
+  wait_for listener.out '^=== UPDATE EVENT ===$' 2
+  ctrl_c
+}
+
+@test "a deposit whose answer is lost is asked for again, made once and shown once" {
+  own_sandbox
+  write "$(insert "$(customer 1 Ann 10 10)")"
+  listen
+  database=admin mongo '{"configureFailPoint": "onPrimaryTransactionalWrite", "mode": {"times": 1}}'
+  run --separate-stderr script update --account savings --deposit 100 --delay 0
+  assert_status 0
+  write '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}' # what came before it is on the screen by then
+  wait_for listener.out '^=== DELETE EVENT ===$'
+  database=admin run mongo '{"configureFailPoint": "onPrimaryTransactionalWrite", "mode": "off"}'
+  assert_match '"count": 1\b'
+  ctrl_c
+  assert_equal "$(grep -c '^Updated Savings Balance to: 110' <<<"$output")" 1
+  refute_match 'Balance to: 210' "$output"
 }
 
 @test "messages that are none end their own connection, and leave no thread and no cursor" {

@@ -31,7 +31,10 @@ import java.util.concurrent.CountDownLatch;
     footer = {"", "Example: jbang sandbox --port 27018", "",
         "Faults for tests, by a command as MongoDB's own tests make them (on the admin database):",
         "  {configureFailPoint: \"failCommand\", mode: {times: 2}, data: {failCommands: [\"getMore\"], errorCode: 189}}",
-        "  mode: {times: N}, \"alwaysOn\" or \"off\"; data: errorCode, errorLabels, closeConnection, blockTimeMS.", "",
+        "  mode: {times: N}, {skip: N}, \"alwaysOn\" or \"off\"; data: errorCode, errorLabels, closeConnection, "
+            + "blockConnection with blockTimeMS, writeConcernError, appName.",
+        "  As a server's own errors, labelled: failGetMoreAfterCursorCheckout {errorCode}. A write that is done and "
+            + "not answered: onPrimaryTransactionalWrite.", "",
         "Exit codes: 1 failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM."})
 class sandbox implements Callable<Integer> {
 

@@ -20,12 +20,19 @@ stream.close();
 
 // Only the sandbox and servers for tests know this command.
 if (process.env.TEST_SANDBOX) {
-  db.adminCommand({configureFailPoint: "failCommand", mode: {times: 2}, data: {failCommands: ["getMore"], errorCode: 189}})
+  db.adminCommand({configureFailPoint: "failGetMoreAfterCursorCheckout", mode: {times: 2}, data: {errorCode: 189}})
 }
 const resumed = db.accounts.watch([{$match: {operationType: {$in: ["replace", "delete"]}}}], {resumeAfter: events[3]._id});
 print("resumed:", resumed.next().operationType, resumed.next().operationType);
+db.accounts.replaceOne({_id: 2}, {resumeCounter: 1, more: true});
+print("survived:", resumed.next().operationType);
 resumed.close();
-if (process.env.TEST_SANDBOX) db.adminCommand({configureFailPoint: "failCommand", mode: "off"});
+if (process.env.TEST_SANDBOX) {
+  print("failed:", Number(db.adminCommand({configureFailPoint: "failGetMoreAfterCursorCheckout", mode: "off"}).count) > 0);
+  const session = db.getMongo().startSession();
+  session.startTransaction();
+  try { session.getDatabase(db.getName()).accounts.insertOne({_id: 9}); } catch (error) { print("transaction:", error.message); }
+}
 
 print("spot check:", JSON.stringify(db.accounts.find({resumeCounter: {$gt: 0}}, {_id: 0, resumeCounter: 1}).sort({resumeCounter: 1}).toArray()));
 print("counts:", db.accounts.countDocuments({}), db.accounts.estimatedDocumentCount(), db.accounts.stats().count, db.stats().objects);

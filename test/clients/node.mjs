@@ -29,6 +29,10 @@ const resumed = accounts.watch([], { resumeAfter: events[1]._id });
 console.log('resumed:', ...[(await resumed.next()).operationType, (await resumed.next()).operationType]);
 await resumed.close();
 
+if (process.env.TEST_SANDBOX)
+  await client.withSession(session => session.withTransaction(() => accounts.insertOne({ _id: 9 }, { session })))
+    .catch(error => console.log('transaction:', error.message));
+
 console.log('found:', (await accounts.find({}).sort({ _id: -1 }).toArray()).map(document => document._id).join(' '));
 await client.db('admin').command({ nonsense: 1 }).catch(error => console.log('nonsense:', error.code));
 await client.db(process.env.DATABASE).dropDatabase();

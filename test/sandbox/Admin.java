@@ -1,11 +1,8 @@
-import de.bwaldvogel.mongo.bson.BinData;
-import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.bson.ObjectId;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.time.Instant;
-import java.util.List;
-import java.util.UUID;
+import java.util.*;
 import java.util.stream.Stream;
 
 /** What clients ask of a server beside reading and writing: who it is, what it holds, how it fares. */
@@ -34,7 +31,7 @@ final class Admin {
     /** The reply, or null when the command is none of these. */
     Document run(Connection connection, String database, String name, Document command) {
         return switch (name) {
-            case "hello", "isMaster", "ismaster" -> hello(connection, name);
+            case "hello", "isMaster", "ismaster" -> hello(connection, name, command);
             case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions" -> ok();
             case "startSession" -> new Document("id", new Document("id", UUID.randomUUID()))
                 .append("timeoutMinutes", 30).append("ok", 1.0);
@@ -48,7 +45,7 @@ final class Admin {
             case "listDatabases" -> listDatabases(command);
             case "listCollections" -> listCollections(database, command);
             case "replSetGetStatus" -> replicaSetStatus(connection);
-            case "saslStart", "authenticate" -> throw new MongoServerError(18, "AuthenticationFailed", "Authentication failed.");
+            case "saslStart", "authenticate" -> throw ErrorCodes.error(18, "Authentication failed.");
             case "hostInfo", "getCmdLineOpts", "getLog" ->
                 storage.handleCommand(connection.channel, "admin", name, command);
             default -> null;
@@ -61,7 +58,10 @@ final class Admin {
             .append("signature", new Document("hash", new BinData(new byte[20])).append("keyId", 0L));
     }
 
-    private Document hello(Connection connection, String name) {
+    private Document hello(Connection connection, String name, Document command) {
+        if (command.get("client") instanceof Document client && client.get("application") instanceof Document named) {
+            connection.appName = named.get("name");
+        }
         Document reply = new Document(name.equals("hello") ? "isWritablePrimary" : "ismaster", true).append("helloOk", true);
         if (!standalone) {
             reply.append("hosts", List.of(connection.address)).append("setName", SET_NAME).append("setVersion", 1)
@@ -87,7 +87,7 @@ final class Admin {
 
     private static Document parameter(Document command) {
         if (!command.containsKey("featureCompatibilityVersion")) {
-            throw new MongoServerError(72, "InvalidOptions", "no option found to get");
+            throw ErrorCodes.error(72, "no option found to get");
         }
         return new Document("featureCompatibilityVersion", new Document("version", "6.0")).append("ok", 1.0);
     }
@@ -96,8 +96,7 @@ final class Admin {
         Document filter = (Document) command.getOrDefault("filter", new Document());
         boolean nameOnly = Boolean.TRUE.equals(command.get("nameOnly"));
         List<Document> databases = Stream.concat(Stream.of("admin", "config", "local"), storage.databaseNames().stream())
-            .distinct().sorted()
-            .map(name -> nameOnly ? new Document("name", name)
+            .distinct().sorted().map(name -> nameOnly ? new Document("name", name)
                 : new Document("name", name).append("sizeOnDisk", 0L).append("empty", false))
             .filter(database -> Query.matches(database, filter)).toList();
         Document reply = new Document("databases", databases);
@@ -128,7 +127,7 @@ final class Admin {
 
     private Document replicaSetStatus(Connection connection) {
         if (standalone) {
-            throw new MongoServerError(76, "NoReplicationEnabled", "not running with --replSet");
+            throw ErrorCodes.error(76, "not running with --replSet");
         }
         Document self = new Document("_id", 0).append("name", connection.address).append("health", 1.0)
             .append("state", 1).append("stateStr", "PRIMARY").append("optime", opTime()).append("self", true);

@@ -1,15 +1,9 @@
-import de.bwaldvogel.mongo.bson.BsonTimestamp;
-import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.lang.ref.Reference;
-import java.lang.ref.WeakReference;
+import java.lang.ref.*;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Iterator;
-import java.util.List;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.*;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
@@ -111,10 +105,8 @@ final class ChangeLog {
         /** The fields that every event has, also an invalidate that follows this change. */
         static Document frame(long time, Instant wallTime, ResumeToken.Kind kind, String type) {
             ResumeToken token = new ResumeToken(time, kind);
-            return new Document("_id", token.toDocument())
-                .append("operationType", type)
-                .append("clusterTime", token.clusterTime())
-                .append("wallTime", wallTime);
+            return new Document("_id", token.toDocument()).append("operationType", type)
+                .append("clusterTime", token.clusterTime()).append("wallTime", wallTime);
         }
     }
 
@@ -171,8 +163,7 @@ final class ChangeLog {
      */
     synchronized List<Entry> after(long time, int count) {
         if (forgottenTime > time) {
-            throw new MongoServerError(136, "CappedPositionLost",
-                "CollectionScan died due to position in capped collection being deleted");
+            throw ErrorCodes.error(136, "CollectionScan died due to position in capped collection being deleted");
         }
         List<Entry> page = new ArrayList<>();
         Iterator<Entry> later = entries.tailMap(time, false).values().iterator();

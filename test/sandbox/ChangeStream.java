@@ -1,10 +1,7 @@
-import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.bson.BsonTimestamp;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Set;
+import java.util.*;
 import java.util.function.Function;
 
 /**
@@ -57,12 +54,13 @@ final class ChangeStream {
         this.lookup = lookup;
         for (String option : options.keySet()) {
             if (!OPTIONS.contains(option)) {
-                throw new MongoServerError(40415, "Location40415",
-                    "BSON field '$changeStream." + option + "' is an unknown field.");
+                throw ErrorCodes.error(40415, "BSON field '$changeStream." + option + "' is an unknown field.");
             }
         }
-        fullDocument = option(options, "fullDocument",
-            List.of("default", "updateLookup", "whenAvailable", "required"));
+        if (Boolean.TRUE.equals(options.get("showExpandedEvents"))) {
+            throw Fields.notOffered("showExpandedEvents");
+        }
+        fullDocument = option(options, "fullDocument", List.of("default", "updateLookup", "whenAvailable", "required"));
         fullDocumentBeforeChange = option(options, "fullDocumentBeforeChange",
             List.of("off", "whenAvailable", "required"));
         start(options);
@@ -71,11 +69,11 @@ final class ChangeStream {
     private static String option(Document options, String name, List<String> allowed) {
         Object value = options.getOrDefault(name, allowed.get(0));
         if (!(value instanceof String text)) {
-            throw new MongoServerError(14, "TypeMismatch",
+            throw ErrorCodes.error(14,
                 "BSON field '$changeStream." + name + "' is the wrong type, expected type 'string'");
         }
         if (!allowed.contains(text)) {
-            throw new MongoServerError(40575, "Location40575",
+            throw ErrorCodes.error(40575,
                 "unrecognized value for the '" + name + "' option to the $changeStream stage: " + value);
         }
         return text;
@@ -85,8 +83,7 @@ final class ChangeStream {
         Object after = options.getOrDefault("resumeAfter", options.get("startAfter"));
         Object time = options.get("startAtOperationTime");
         if (options.containsKey("resumeAfter") && options.containsKey("startAfter") || after != null && time != null) {
-            throw new MongoServerError(40674, "Location40674",
-                "Only one type of resume option is allowed, but multiple were found.");
+            throw ErrorCodes.error(40674, "Only one type of resume option is allowed, but multiple were found.");
         }
         token = after != null ? ResumeToken.parse(after)
             : time instanceof BsonTimestamp timestamp ? ResumeToken.mark(timestamp.getValue())
@@ -99,7 +96,7 @@ final class ChangeStream {
             return;
         }
         if (token.kind() == ResumeToken.Kind.INVALIDATE && options.containsKey("resumeAfter")) {
-            throw new MongoServerError(260, "InvalidResumeToken", "Attempting to resume a change stream using "
+            throw ErrorCodes.error(260, "Attempting to resume a change stream using "
                 + "'resumeAfter' is not allowed from an invalidate notification.");
         }
         // An event that is not there is noticed only when the next one comes: so does a server.
@@ -112,7 +109,7 @@ final class ChangeStream {
     }
 
     private static MongoServerError historyLost() {
-        return new MongoServerError(286, "ChangeStreamHistoryLost", "Resume of change stream was not possible, "
+        return ErrorCodes.error(286, "Resume of change stream was not possible, "
             + "as the resume point may no longer be in the oplog.");
     }
 
@@ -171,7 +168,7 @@ final class ChangeStream {
                 }
                 if (inScope(entry.change())) {
                     if (startNotFound) {
-                        throw new MongoServerError(280, "ChangeStreamFatalError",
+                        throw ErrorCodes.error(280,
                             "cannot resume stream; the resume token was not found. " + token.toDocument());
                     }
                     ChangeLog.Event shared = entry.event();
@@ -207,13 +204,13 @@ final class ChangeStream {
             return 0;
         }
         if (!id.equals(result.get("_id"))) {
-            throw new MongoServerError(280, "ChangeStreamFatalError", "Encountered an event whose _id field, which "
+            throw ErrorCodes.error(280, "Encountered an event whose _id field, which "
                 + "contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes "
                 + "it impossible to resume the stream from that point.");
         }
         byte[] bytes = shared != null && result == shared.document ? shared.bytes() : Wire.encode(result);
         if (bytes.length > MAX_BATCH_BYTES) {
-            throw new MongoServerError(10334, "BSONObjectTooLarge", "BSONObj size: " + bytes.length
+            throw ErrorCodes.error(10334, "BSONObj size: " + bytes.length
                 + " is invalid. Size must be between 0 and 16793600(16MB)");
         }
         if (bytes.length > room && !events.isEmpty()) {
@@ -260,8 +257,7 @@ final class ChangeStream {
         Document event = new Document();
         for (var field : shared.entrySet()) {
             if (after && field.getKey().equals("ns")) {
-                event.put("fullDocument", fullDocument.equals("updateLookup")
-                    ? lookup.apply(change)
+                event.put("fullDocument", fullDocument.equals("updateLookup") ? lookup.apply(change)
                     : image(change, change.after(), fullDocument, "post-image"));
             }
             event.put(field.getKey(), field.getValue());
@@ -275,7 +271,7 @@ final class ChangeStream {
 
     private static Document image(ChangeLog.Change change, byte[] image, String mode, String name) {
         if (image == null && mode.equals("required")) {
-            throw new MongoServerError(47, "NoMatchingDocument", "Change stream was configured to require a " + name
+            throw ErrorCodes.error(47, "Change stream was configured to require a " + name
                 + " for all update, delete and replace events, but the " + name + " was not found for event: "
                 + change.type() + " in " + change.database() + "." + change.collection());
         }

@@ -14,6 +14,8 @@ final class Connection {
     /** The address that the client connected to, and so the one that it can reach this server by. */
     final String address;
     final String clientAddress;
+    /** The appName of the client's connection string, or null. */
+    volatile Object appName;
     /** The library keeps books by channel; nothing is sent over this one. */
     final EmbeddedChannel channel = new EmbeddedChannel();
     /** The cursors that this connection opened or read last; they end with it. */

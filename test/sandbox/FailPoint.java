@@ -2,74 +2,96 @@ import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.io.IOException;
-import java.util.Collection;
-import java.util.List;
+import java.util.*;
+import java.util.function.Predicate;
 
 /**
- * Faults on demand, in the shape of the command with which MongoDB's own tests make them:
+ * Faults on demand, by the command with which MongoDB's own tests make them:
  * {@code {configureFailPoint: "failCommand", mode: {times: 2}, data: {failCommands: ["getMore"], errorCode: 189}}}.
  *
- * @see <a href="https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-Fail-Point">The "failCommand" Fail Point</a>
+ * @see <a href="https://github.com/mongodb/mongo/wiki/The-%22failCommand%22-Fail-Point">failCommand</a>
+ * @see <a href="https://github.com/mongodb/specifications/blob/master/source/retryable-writes/tests/README.md">
+ *      onPrimaryTransactionalWrite</a>
  */
 final class FailPoint {
 
     /** What a command is answered with instead of being run. */
     static final class Fault extends MongoServerError {
         private static final long serialVersionUID = 1L;
+        /** Instead of those that a server adds; null for these. */
         final transient List<?> labels;
 
         Fault(int code, List<?> labels) {
-            super(code, ErrorCodes.name(code), "Failing command via 'failCommand' failpoint");
+            super(code, ErrorCodes.name(code), "Failing command via fail point");
             this.labels = labels;
         }
     }
 
+    private static final int ALWAYS = Integer.MAX_VALUE;
+
     private Document data = new Document();
+    private int skip;
     private int times;
+    private long count;
 
     /**
      * Takes the command that sets or lifts the fault.
      *
-     * @throws MongoServerError 2 or 9 when it is not one that is known here
+     * @return the reply: how often it has come about so far
+     * @throws MongoServerError 2, 9, 72 or 40415 when it is not one that is known here
      */
-    synchronized void configure(Document command) {
-        if (!"failCommand".equals(command.get("configureFailPoint"))) {
-            throw new MongoServerError(2, "BadValue", "the only fail point here is failCommand");
+    synchronized Document configure(Document command) {
+        String name = (String) command.get("configureFailPoint");
+        Document mode = command.get("mode") instanceof Document given ? given
+            : new Document("times", Map.of("off", 0, "alwaysOn", ALWAYS).get(command.get("mode")));
+        if (mode.size() != 1 || !(mode.getOrDefault("times", mode.get("skip")) instanceof Number n)
+            || n.intValue() < 0) {
+            throw ErrorCodes.error(9, "mode is one of \"off\", \"alwaysOn\", {times: N}, {skip: N}");
         }
-        Object mode = command.get("mode");
-        int count = "off".equals(mode) ? 0 : "alwaysOn".equals(mode) ? Integer.MAX_VALUE
-            : mode instanceof Document limit && limit.get("times") instanceof Number number ? number.intValue() : -1;
-        if (count < 0) {
-            throw new MongoServerError(9, "FailedToParse", "mode is one of \"off\", \"alwaysOn\", {times: N}");
+        Document fault = (Document) command.getOrDefault("data", new Document());
+        Fields.check(name, fault);
+        if (name.equals("failCommand") && !(fault.get("failCommands") instanceof Collection) && !n.equals(0)) {
+            throw ErrorCodes.error(9, "data.failCommands must be an array of command names");
         }
-        if (count > 0 && !(command.get("data") instanceof Document fault
-            && fault.get("failCommands") instanceof Collection)) {
-            throw new MongoServerError(9, "FailedToParse", "data.failCommands must be an array of command names");
+        if (Boolean.TRUE.equals(fault.get("blockConnection")) && !(fault.get("blockTimeMS") instanceof Number)) {
+            throw ErrorCodes.error(72, "with blockConnection: true, blockTimeMS must be a number");
         }
-        data = (Document) command.getOrDefault("data", new Document());
-        times = count;
+        data = fault;
+        skip = mode.containsKey("skip") ? n.intValue() : 0;
+        times = mode.containsKey("skip") ? ALWAYS : n.intValue();
+        return new Document("count", count).append("ok", 1.0);
+    }
+
+    /** The fault's data if it comes about now, else null. */
+    synchronized Document enter(Predicate<Document> concerns) {
+        if (times == 0 || !concerns.test(data)) {
+            return null;
+        }
+        if (skip > 0) {
+            skip--;
+            return null;
+        }
+        times -= times == ALWAYS ? 0 : 1;
+        count++;
+        return data;
     }
 
     /**
-     * Fails the command if it is one of those.
+     * Lets the fault come about, but for what it does to an answer.
      *
+     * @param fault null for none
      * @throws IOException      to close the connection
      * @throws MongoServerError with the code asked for
      */
-    void check(String command) throws IOException, InterruptedException {
-        Document fault;
-        synchronized (this) {
-            if (times == 0 || !((Collection<?>) data.get("failCommands")).contains(command)) {
-                return;
-            }
-            times -= times == Integer.MAX_VALUE ? 0 : 1;
-            fault = data;
+    static void raise(Document fault) throws IOException, InterruptedException {
+        if (fault == null) {
+            return;
         }
-        if (fault.get("blockTimeMS") instanceof Number millis) {
-            Thread.sleep(millis.longValue());
+        if (Boolean.TRUE.equals(fault.get("blockConnection"))) {
+            Thread.sleep(((Number) fault.get("blockTimeMS")).longValue());
         }
         if (Boolean.TRUE.equals(fault.get("closeConnection"))) {
-            throw new IOException("closed by failCommand");
+            throw new IOException("closed by a fail point");
         }
         if (fault.get("errorCode") instanceof Number code) {
             throw new Fault(code.intValue(), (List<?>) fault.get("errorLabels"));

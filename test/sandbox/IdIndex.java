@@ -1,16 +1,10 @@
 import de.bwaldvogel.mongo.MongoCollection;
-import de.bwaldvogel.mongo.backend.Index;
-import de.bwaldvogel.mongo.backend.IndexKey;
-import de.bwaldvogel.mongo.backend.KeyValue;
-import de.bwaldvogel.mongo.backend.ValueComparator;
-import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.bson.ObjectId;
+import de.bwaldvogel.mongo.backend.*;
+import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.DuplicateKeyError;
 
-import java.util.Comparator;
-import java.util.List;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.*;
 
 /**
  * The index on {@code _id}, in order: where each document is. The library's own is without order, and computes the keys
@@ -18,7 +12,7 @@ import java.util.TreeMap;
  *
  * @see <a href="https://www.mongodb.com/docs/manual/indexes/#default-index">Default Index</a>
  */
-final class IdIndex extends Index<Integer> {
+final class IdIndex extends MemoryUniqueIndex {
 
     static final String NAME = "_id_";
 
@@ -26,7 +20,8 @@ final class IdIndex extends Index<Integer> {
 
     /** Nearly all are ObjectIds, whose type the library takes longer to look up than to store a document. */
     final NavigableMap<Object, Integer> positions = new TreeMap<>((one, other) ->
-        one instanceof ObjectId id && other instanceof ObjectId another ? id.compareTo(another) : ORDER.compare(one, other));
+        one instanceof ObjectId id && other instanceof ObjectId another ? id.compareTo(another)
+            : ORDER.compare(one, other));
 
     IdIndex(List<IndexKey> keys) {
         super(NAME, keys, false);
@@ -40,7 +35,9 @@ final class IdIndex extends Index<Integer> {
     @Override
     public void checkAdd(Document document, MongoCollection<Integer> collection) {
         if (getPosition(document) != null) {
-            throw new DuplicateKeyError(this, collection, getKeys(), new KeyValue(document.get("_id")));
+            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(),
+                new KeyValue(document.get("_id"))),
+                getKeys(), document);
         }
     }
 
@@ -61,23 +58,8 @@ final class IdIndex extends Index<Integer> {
     }
 
     @Override
-    public Iterable<Integer> getPositions(Document query) {
-        throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public boolean isUnique() {
-        return true;
-    }
-
-    @Override
     public long getCount() {
         return positions.size();
-    }
-
-    @Override
-    public long getDataSize() {
-        return getCount();
     }
 
     @Override
@@ -88,10 +70,5 @@ final class IdIndex extends Index<Integer> {
     @Override
     public void updateInPlace(Document before, Document after, Integer position, MongoCollection<Integer> collection) {
         // As above.
-    }
-
-    @Override
-    public void drop() {
-        // Only with its collection.
     }
 }

@@ -1,20 +1,11 @@
 import de.bwaldvogel.mongo.MongoDatabase;
-import de.bwaldvogel.mongo.backend.AbstractSynchronizedMongoCollection;
-import de.bwaldvogel.mongo.backend.ArrayFilters;
-import de.bwaldvogel.mongo.backend.CollectionOptions;
-import de.bwaldvogel.mongo.backend.CursorRegistry;
-import de.bwaldvogel.mongo.backend.DocumentWithPosition;
-import de.bwaldvogel.mongo.backend.Index;
-import de.bwaldvogel.mongo.backend.QueryResult;
-import de.bwaldvogel.mongo.bson.Document;
-import de.bwaldvogel.mongo.bson.ObjectId;
-import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.backend.*;
+import de.bwaldvogel.mongo.bson.*;
+import de.bwaldvogel.mongo.exception.*;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.*;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -28,13 +19,18 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     private IdIndex ids;
     private Document update = new Document();
     private byte[] sent;
+    /** Fields of the document that is updated, whose names the library would refuse, with a dot or a dollar sign. */
+    private final Document hidden = new Document();
+    /** What an upsert writes beside what the library takes from its selector. */
+    private final Document upserted = new Document();
 
     /** Whether events keep the document before and after a change: {@code changeStreamPreAndPostImages}. */
     boolean images;
-    /** The {@code _id} of the newest document. */
-    Object lastInserted;
+    /** Why the last update failed that did, of which the library tells only code and message. */
+    MongoServerException failure;
 
-    LoggedCollection(MongoDatabase database, String name, CollectionOptions options, CursorRegistry cursors, ChangeLog log) {
+    LoggedCollection(MongoDatabase database, String name, CollectionOptions options, CursorRegistry cursors,
+        ChangeLog log) {
         super(database, name, options, cursors);
         this.log = log;
     }
@@ -80,8 +76,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         Integer position = documents.isEmpty() ? 0 : documents.lastKey() + 1;
         byte[] bytes = sent != null ? sent : Wire.encode(document);
         documents.put(position, bytes);
-        lastInserted = document.get("_id");
-        add("insert", lastInserted, bytes, null, null, null);
+        add("insert", document.get("_id"), bytes, null, null, null);
         return position;
     }
 
@@ -93,6 +88,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
 
     @Override
     protected void handleUpdate(Integer position, Document before, Document after) {
+        after.putAll(hidden);
         byte[] bytes = Wire.encode(after);
         byte[] old = documents.put(position, bytes);
         if (UpdateDescription.isReplacement(update)) {
@@ -103,14 +99,17 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         }
     }
 
-    private void add(String type, Object id, byte[] fullDocument, byte[] updateDescription, byte[] before, byte[] after) {
+    private void add(String type, Object id, byte[] fullDocument, byte[] updateDescription, byte[] before,
+        byte[] after) {
         log.add(new ChangeLog.Change(type, getDatabaseName(), getCollectionName(), null, id, fullDocument,
             updateDescription, images ? before : null, images ? after : null));
     }
 
     @Override
     protected Document getDocument(Integer position) {
-        return Bson.read(documents.get(position));
+        Document document = Bson.read(documents.get(position));
+        document.keySet().removeAll(hidden.keySet());
+        return document;
     }
 
     @Override
@@ -139,12 +138,25 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     }
 
     @Override
+    protected QueryResult matchDocumentsFromStream(Document query, Stream<Document> found, int skip, int limit,
+                                                   int batchSize, Comparator<Document> order, Document fields) {
+        if (fields == null || fields.isEmpty()) {
+            return super.matchDocumentsFromStream(query, found, skip, limit, batchSize, order, null);
+        }
+        Projection projection = new Projection(fields, false);
+        List<Document> whole = new ArrayList<>();
+        super.matchDocumentsFromStream(query, found, skip, limit, 0, order, null).forEach(whole::add);
+        return page(whole.stream().map(projection::apply).toList(), batchSize);
+    }
+
+    @Override
     protected boolean documentMatchesQuery(Document document, Document query) {
         return Query.matches(document, query);
     }
 
     @Override
-    protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize, Document fields) {
+    protected QueryResult queryDocuments(Document query, Document orderBy, int skip, int limit, int batchSize,
+        Document fields) {
         Object id = idCondition(query);
         Stream<Integer> positions = null;
         if (id != null && !(id instanceof Document)) {
@@ -158,8 +170,10 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     }
 
     @Override
-    protected QueryResult matchDocuments(Document query, Document orderBy, int skip, int limit, int batchSize, Document fields) {
-        Stream<byte[]> inOrder = (isNaturalDescending(orderBy) ? documents.descendingMap() : documents).values().stream();
+    protected QueryResult matchDocuments(Document query, Document orderBy, int skip, int limit, int batchSize,
+        Document fields) {
+        Stream<byte[]> inOrder = (isNaturalDescending(orderBy) ? documents.descendingMap() : documents).values()
+            .stream();
         return matchDocumentsFromStream(inOrder.map(Bson::read), query, orderBy, skip, limit, batchSize, fields);
     }
 
@@ -178,41 +192,92 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     @Override
     public synchronized Document updateDocuments(Document selector, Document change, ArrayFilters arrayFilters,
                                                  boolean isMulti, boolean isUpsert, Oplog oplog) {
-        if (isMulti && UpdateDescription.isReplacement(change)) {
-            throw new MongoServerError(9, "FailedToParse", "multi update is not supported for replacement-style update");
+        try {
+            return update(selector, change, arrayFilters, isMulti, isUpsert, oplog);
+        } catch (MongoServerException e) {
+            failure = e;
+            throw e;
+        } finally {
+            hidden.clear();
+        }
+    }
+
+    private Document update(Document selector, Document change, ArrayFilters arrayFilters, boolean isMulti,
+                            boolean isUpsert, Oplog oplog) {
+        boolean replaces = UpdateDescription.isReplacement(change);
+        if (isMulti && replaces) {
+            throw ErrorCodes.error(9, "multi update is not supported for replacement-style update");
         }
         int matched = 0;
         int modified = 0;
         for (Document found : find(selector, null, isMulti ? 0 : 1)) {
+            matched++;
+            if (replaces) {
+                modified += replace(found, change).equals(found) ? 0 : 1;
+                continue;
+            }
             update = UpdateDescription.position(change, selector, found);
-            Document result = super.updateDocuments(new Document("_id", found.get("_id")), update, arrayFilters,
-                false, false, oplog);
-            matched += (Integer) result.get("n");
-            modified += (Integer) result.get("nModified");
+            hidden.putAll(found);
+            hidden.keySet().removeIf(name -> !name.contains(".") && !name.startsWith("$"));
+            modified += (Integer) super.updateDocuments(new Document("_id", found.get("_id")), update, arrayFilters,
+                false, false, oplog).get("nModified");
         }
         if (matched == 0 && isUpsert) {
-            return super.updateDocuments(selector, change, arrayFilters, false, true, oplog);
+            return upsert(selector, change, () ->
+                super.updateDocuments(selector, replaces ? new Document() : change, arrayFilters, false, true, oplog));
         }
         return new Document("n", matched).append("nModified", modified);
     }
 
-    @Override
-    public synchronized Document findAndModify(Document command) {
-        Document selector = (Document) command.getOrDefault("query", new Document());
-        Document single = command.clone();
-        single.remove("sort");
-        for (Document found : find(selector, (Document) command.get("sort"), 1)) {
-            single.put("query", new Document("_id", found.get("_id")));
-            single.put("upsert", false);
-            if (command.get("update") instanceof Document change) {
-                update = UpdateDescription.position(change, selector, found);
-                single.put("update", update);
-            }
+    /** The library keeps the order of the fields, and allows no dots in their names. */
+    private Document replace(Document found, Document replacement) {
+        Object id = found.get("_id");
+        Document after = new Document("_id", id).appendAll(replacement);
+        if (ids.positions.comparator().compare(id, after.get("_id")) != 0) {
+            throw ErrorCodes.error(66, "After applying the update, the (immutable) field '_id' was "
+                + "found to have been altered to _id: " + after.get("_id"));
         }
-        return super.findAndModify(single);
+        if (!Arrays.equals(Wire.encode(found), Wire.encode(after))) {
+            Integer position = ids.positions.get(id);
+            getIndexes().forEach(index -> index.checkUpdate(found, after, this));
+            getIndexes().forEach(index -> index.updateInPlace(found, after, position, this));
+            update = replacement;
+            handleUpdate(position, found, after);
+        }
+        return after;
     }
 
-    private List<Document> find(Document selector, Document sort, int limit) {
+    /** Completes what the library makes of the selector: see {@link #addDocument}. */
+    private Document upsert(Document selector, Document change, Supplier<Document> inLibrary) {
+        boolean replaces = UpdateDescription.isReplacement(change);
+        Document set = replaces ? change : (Document) change.getOrDefault("$setOnInsert", new Document());
+        if (replaces) {
+            upserted.putAll(change);
+        }
+        if (selector.containsKey("_id") && selector.get("_id") == null || set.containsKey("_id")
+            && set.get("_id") == null) {
+            upserted.put("_id", null);
+        }
+        try {
+            return inLibrary.get();
+        } finally {
+            upserted.clear();
+        }
+    }
+
+    @Override
+    public synchronized void addDocument(Document document) {
+        document.putAll(upserted);
+        if (document.get("_id") instanceof Document id && !id.isEmpty()
+            && id.keySet().iterator().next().startsWith("$")) {
+            throw ErrorCodes.error(52, "_id fields may not contain '$'-prefixed fields: "
+                + id.keySet().iterator().next() + " is not valid for storage.");
+        }
+        super.addDocument(document);
+    }
+
+    /** The documents that match, at most so many, or all with 0. */
+    List<Document> find(Document selector, Document sort, int limit) {
         List<Document> found = new ArrayList<>();
         queryDocuments(selector, sort, 0, limit, 0, null).forEach(found::add);
         return found;

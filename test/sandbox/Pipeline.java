@@ -1,13 +1,9 @@
-import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
-import de.bwaldvogel.mongo.oplog.NoopOplog;
 
-import java.util.List;
-import java.util.Set;
+import java.util.*;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * The stages that the events of a change stream pass after {@code $changeStream}.
@@ -16,13 +12,14 @@ import java.util.stream.Stream;
  */
 final class Pipeline {
 
-    private static final Set<String> ALLOWED =
-        Set.of("$addFields", "$set", "$project", "$unset", "$replaceRoot", "$replaceWith", "$redact");
     private static final Set<String> REFUSED = Set.of("$bucket", "$bucketAuto", "$changeStream", "$collStats", "$count",
         "$currentOp", "$densify", "$documents", "$facet", "$fill", "$geoNear", "$graphLookup", "$group", "$indexStats",
         "$limit", "$listLocalSessions", "$listSessions", "$lookup", "$merge", "$out", "$planCacheStats", "$sample",
         "$search", "$setWindowFields", "$skip", "$sort", "$sortByCount", "$unionWith", "$unwind");
 
+    private static final Map<String, Integer> NOT_AN_OBJECT = Map.of("$match", 15959, "$project", 15969,
+        "$addFields", 40272,
+        "$set", 40272, "$replaceRoot", 40229, "$replaceWith", 40228);
     private static final Object PRUNED = new Object();
 
     private final List<UnaryOperator<Document>> stages;
@@ -45,34 +42,42 @@ final class Pipeline {
 
     private static UnaryOperator<Document> stage(Object specification) {
         if (!(specification instanceof Document stage) || stage.size() != 1) {
-            throw new MongoServerError(40323, "Location40323",
-                "A pipeline stage specification object must contain exactly one field.");
+            throw ErrorCodes.error(40323, "A pipeline stage specification object must contain exactly one field.");
         }
         String name = stage.keySet().iterator().next();
-        if (name.equals("$match")) {
-            if (!(stage.get(name) instanceof Document query)) {
-                throw new MongoServerError(15959, "Location15959", "the match filter must be an expression in an object");
-            }
-            Query.validate(query);
-            return event -> Query.matches(event, query) ? event : null;
+        UnaryOperator<Document> transform = transform(name, stage.get(name));
+        if (transform == null) {
+            throw REFUSED.contains(name) ? ErrorCodes.error(20, name + " is not permitted in a $changeStream pipeline")
+                : ErrorCodes.error(40324, "Unrecognized pipeline stage name: '" + name + "'");
         }
-        if (REFUSED.contains(name)) {
-            throw new MongoServerError(20, "IllegalOperation", name + " is not permitted in a $changeStream pipeline");
-        }
-        if (!ALLOWED.contains(name)) {
-            throw new MongoServerError(40324, "Location40324", "Unrecognized pipeline stage name: '" + name + "'");
-        }
-        if (name.equals("$redact")) {
-            return event -> redact(event, stage.get(name));
-        }
-        // Stages change documents in place, and other streams share this event's parts.
-        return event -> transform(stage, name, event.cloneDeeply());
+        return transform;
     }
 
-    private static Document transform(Document stage, String name, Document event) {
-        Document known = known(new Document(name, Expressions.resolve(stage.get(name), event)));
-        return Aggregation.fromPipeline(List.of(known), null, null, null, NoopOplog.get())
-            .runStagesAsStream(Stream.of(event)).findFirst().orElse(null);
+    /** A stage that passes documents one by one, as another or, with null, not at all; null for any other stage. */
+    static UnaryOperator<Document> transform(String stage, Object argument) {
+        switch (stage) {
+            case "$match" -> Query.validate(document(stage, argument));
+            case "$replaceWith", "$redact" -> Expressions.validate(argument);
+            default -> { }
+        }
+        return switch (stage) {
+            case "$match" -> document -> Query.matches(document, (Document) argument) ? document : null;
+            case "$project" -> new Projection(document(stage, argument), false)::apply;
+            case "$addFields", "$set" -> new Projection(document(stage, argument), true)::apply;
+            case "$unset" -> Projection.without(argument)::apply;
+            case "$replaceRoot" -> transform("$replaceWith", document(stage, argument).get("newRoot"));
+            case "$replaceWith" -> document -> document(stage, Expressions.evaluate(argument, document));
+            case "$redact" -> document -> redact(document, argument);
+            default -> null;
+        };
+    }
+
+    private static Document document(String stage, Object value) {
+        if (value instanceof Document document) {
+            return document;
+        }
+        int code = NOT_AN_OBJECT.get(stage);
+        throw ErrorCodes.error(code, stage + " needs an object, and this is none: " + value);
     }
 
     /** Keeps, prunes or descends into a document, and so into those within it; null when it is pruned. */
@@ -85,7 +90,7 @@ final class Pipeline {
             return null;
         }
         if (!"$$DESCEND".equals(decision)) {
-            throw new MongoServerError(17053, "Location17053",
+            throw ErrorCodes.error(17053,
                 "$redact's expression should not return anything aside from the variables $$KEEP, $$DESCEND, and $$PRUNE");
         }
         Document kept = new Document();
@@ -107,12 +112,5 @@ final class Pipeline {
         }
         Document kept = redact(document, expression);
         return kept == null ? PRUNED : kept;
-    }
-
-    /** The stage under the name that the library knows it by. */
-    static Document known(Document stage) {
-        return stage.containsKey("$set") ? new Document("$addFields", stage.get("$set"))
-            : stage.containsKey("$replaceWith")
-            ? new Document("$replaceRoot", new Document("newRoot", stage.get("$replaceWith"))) : stage;
     }
 }

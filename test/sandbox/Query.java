@@ -1,15 +1,8 @@
-import de.bwaldvogel.mongo.backend.DefaultQueryMatcher;
-import de.bwaldvogel.mongo.backend.QueryMatcher;
-import de.bwaldvogel.mongo.backend.Utils;
-import de.bwaldvogel.mongo.bson.BsonRegularExpression;
-import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.backend.*;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.util.Collection;
-import java.util.Collections;
-import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.*;
 
 /**
  * Matches documents with query filters. The library matches one positive condition at a time; what it gets wrong on
@@ -23,6 +16,7 @@ final class Query {
     private static final Set<String> LOGICAL = Set.of("$and", "$or", "$nor");
     private static final Set<String> OPERATORS = Set.of("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin",
         "$not", "$exists", "$type", "$mod", "$size", "$all", "$elemMatch", "$regex", "$options");
+    private static final Set<String> ORDERS = Set.of("$gt", "$gte", "$lt", "$lte");
     private static final Set<String> REFERENCE = Set.of("$ref", "$id", "$db");
 
     private Query() {
@@ -46,7 +40,9 @@ final class Query {
                     validate(filter);
                 }
             } else if (entry.getKey().startsWith("$")) {
-                if (!Set.of("$expr", "$comment").contains(entry.getKey())) {
+                if (entry.getKey().equals("$expr")) {
+                    Expressions.validate(entry.getValue());
+                } else if (!entry.getKey().equals("$comment")) {
                     throw badValue("unknown top level operator: " + entry.getKey());
                 }
             } else {
@@ -93,7 +89,7 @@ final class Query {
     }
 
     private static MongoServerError badValue(String message) {
-        return new MongoServerError(2, "BadValue", message);
+        return ErrorCodes.error(2, message);
     }
 
     /** Whether the document matches the filter. */
@@ -114,8 +110,7 @@ final class Query {
             case "$nor" -> ((List<Document>) condition).stream().noneMatch(part -> matches(document, part));
             case "$expr" -> Utils.isTrue(Expressions.evaluate(condition, document));
             case "$comment" -> true;
-            default -> isOperators(condition)
-                ? matchesAll(document, key, (Document) condition)
+            default -> isOperators(condition) ? matchesAll(document, key, (Document) condition)
                 : LIBRARY.matches(document, new Document(key, condition));
         };
     }
@@ -132,13 +127,41 @@ final class Query {
                 case "$elemMatch" -> hasElement(document, List.of(path.split("\\.")), (Document) argument);
                 case "$regex" -> LIBRARY.matches(document, new Document(path, regex(operators)));
                 case "$options" -> true;
-                default -> LIBRARY.matches(document, new Document(path, new Document(operator.getKey(), argument)));
+                default -> compares(document, path, operator.getKey(), argument);
             };
             if (!matches) {
                 return false;
             }
         }
         return true;
+    }
+
+    static boolean isNaN(Object value) {
+        return value instanceof Number number && Double.isNaN(number.doubleValue());
+    }
+
+    /** NaN is neither above nor below a number; the library takes it for the greatest. */
+    private static boolean compares(Document document, String path, String operator, Object argument) {
+        Document condition = new Document(path, new Document(operator, argument));
+        if (ORDERS.contains(operator) && isNaN(argument)) {
+            return operator.endsWith("e") && LIBRARY.matches(document, new Document(path, argument));
+        }
+        boolean matches = LIBRARY.matches(document, condition);
+        if (matches && operator.startsWith("$gt") && argument instanceof Number) {
+            String top = path.split("\\.", 2)[0];
+            return LIBRARY.matches(new Document(top, withoutNaN(document.get(top))), condition);
+        }
+        return matches;
+    }
+
+    private static Object withoutNaN(Object value) {
+        if (value instanceof Document document) {
+            Document result = new Document();
+            document.forEach((name, field) -> result.put(name, withoutNaN(field)));
+            return result;
+        }
+        return value instanceof List<?> list ? list.stream().map(Query::withoutNaN).toList() : isNaN(value) ? null
+            : value;
     }
 
     private static Document regex(Document operators) {

@@ -1,14 +1,13 @@
 import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
+import de.bwaldvogel.mongo.backend.aggregation.stage.GroupStage;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.NoopOplog;
 
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.List;
-import java.util.Set;
+import java.util.*;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
@@ -20,7 +19,7 @@ import java.util.stream.Stream;
 final class Reads {
 
     private static final Set<String> OF_THE_LIBRARY = Set.of("find", "count", "distinct", "getMore", "listIndexes",
-        "createIndexes", "dropIndexes", "collStats", "dbStats", "validate");
+        "collStats", "dbStats", "validate");
     /** The first batch's size where the client names none, as on a server. */
     static final int FIRST_BATCH = 101;
     private static final int BATCH = 1000;
@@ -38,12 +37,15 @@ final class Reads {
                 Query.validate(query);
             }
         }
+        if (command.get("projection") instanceof Document fields && !fields.isEmpty()) {
+            new Projection(fields, false); // also where there is nothing to find
+        }
         Document reply;
         if (name.equals("aggregate")) {
             reply = aggregate(connection, database, command);
         } else if (OF_THE_LIBRARY.contains(name)) {
-            if (name.equals("dropIndexes") && List.of(IdIndex.NAME, new Document("_id", 1)).contains(command.get("index"))) {
-                throw new MongoServerError(72, "InvalidOptions", "cannot drop _id index");
+            if (name.equals("listIndexes") && storage.collection(database, (String) command.get(name)) == null) {
+                throw ErrorCodes.error(26, "ns does not exist: " + database + "." + command.get(name));
             }
             // Without a size of the client's own a reply could outgrow a message.
             if (name.equals("find") || name.equals("getMore")) {
@@ -65,10 +67,10 @@ final class Reads {
     private Document aggregate(Connection connection, String database, Document command) {
         List<Document> stages = Aggregation.parse(command.get("pipeline"));
         if (!(command.get("aggregate") instanceof String name)) {
-            throw new MongoServerError(73, "InvalidNamespace", "{aggregate: 1} is not valid here; a collection is required.");
+            throw ErrorCodes.error(73, "{aggregate: 1} is not valid here; a collection is required.");
         }
         if (!(command.get("cursor") instanceof Document options)) {
-            throw new MongoServerError(9, "FailedToParse",
+            throw ErrorCodes.error(9,
                 "The 'cursor' option is required, except for aggregate with the explain argument");
         }
         LoggedCollection collection = storage.collection(database, name);
@@ -90,27 +92,47 @@ final class Reads {
         return new Document("cursor", cursor).append("ok", 1.0);
     }
 
-    private Stream<Document> run(Document stage, Stream<Document> documents, String database, LoggedCollection collection) {
-        if (stage.get("$match") instanceof Document query) {
-            Query.validate(query);
-            return documents.filter(document -> Query.matches(document, query));
-        }
-        if (stage.get("$sample") instanceof Document sample && sample.get("size") instanceof Integer size && size >= 0) {
+    private Stream<Document> run(Document stage, Stream<Document> documents, String database,
+        LoggedCollection collection) {
+        if (stage.get("$sample") instanceof Document sample && sample.get("size") instanceof Integer size
+            && size >= 0) {
             // The library sorts by a comparator that contradicts itself, which some sorts refuse.
             List<Document> shuffled = new ArrayList<>(documents.toList());
             Collections.shuffle(shuffled);
             return shuffled.stream().limit(size);
         }
         if (stage.containsKey("$changeStream")) {
-            throw new MongoServerError(40602, "Location40602", "$changeStream is only valid as the first stage in a pipeline.");
+            throw ErrorCodes.error(40602, "$changeStream is only valid as the first stage in a pipeline.");
         }
-        return Aggregation.fromPipeline(List.of(Pipeline.known(stage)), storage::resolveDatabase, storage.resolveDatabase(database),
-            collection, NoopOplog.get()).runStagesAsStream(documents);
+        if (stage.get("$group") instanceof Document group) {
+            return group(group, documents);
+        }
+        String name = stage.keySet().iterator().next();
+        UnaryOperator<Document> transform = Pipeline.transform(name, stage.get(name));
+        return transform != null ? documents.map(transform).filter(Objects::nonNull)
+            : Aggregation.fromPipeline(List.of(stage), storage::resolveDatabase, storage.resolveDatabase(database),
+                collection, NoopOplog.get()).runStagesAsStream(documents);
+    }
+
+    /** By the library, but of values only: each field's expression is evaluated here. */
+    private static Stream<Document> group(Document group, Stream<Document> documents) {
+        Document expressions = new Document();
+        Document ofValues = new Document();
+        group.forEach((field, part) -> {
+            boolean accumulates = !field.equals("_id") && part instanceof Document operator && operator.size() == 1;
+            Object expression = accumulates ? ((Document) part).values().iterator().next() : part;
+            Expressions.validate(expression);
+            expressions.put(field, expression);
+            ofValues.put(field, field.equals("_id") ? "$_id" : !accumulates ? part
+                : new Document(((Document) part).keySet().iterator().next(), "$" + field));
+        });
+        return new GroupStage(ofValues).apply(documents.map(document -> Expressions.values(expressions, document)));
     }
 
     private static Document statistics(Connection connection, LoggedCollection collection) {
         Document statistics = collection.getStats();
         return new Document("ns", collection.getFullName()).append("host", connection.address)
-            .append("localTime", Instant.now()).append("count", statistics.get("count")).append("storageStats", statistics);
+            .append("localTime", Instant.now()).append("count", statistics.get("count"))
+            .append("storageStats", statistics);
     }
 }

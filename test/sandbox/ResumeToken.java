@@ -1,10 +1,8 @@
-import de.bwaldvogel.mongo.bson.BsonTimestamp;
-import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.util.HexFormat;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.regex.*;
 
 /**
  * The resume token of one event, or of the point between two events that a {@code postBatchResumeToken} names.
@@ -45,11 +43,11 @@ record ResumeToken(long time, Kind kind) {
      */
     static ResumeToken parse(Object token) {
         if (!(token instanceof Document document) || !(document.get("_data") instanceof String data)) {
-            throw new MongoServerError(40647, "Location40647", "Bad resume token: _data of missing or of wrong type");
+            throw ErrorCodes.error(40647, "Bad resume token: _data of missing or of wrong type");
         }
         String hex = data.toUpperCase();
         if (!hex.matches("([0-9A-F]{2})*")) {
-            throw new MongoServerError(9, "FailedToParse", "resume token string was not a valid hex string");
+            throw ErrorCodes.error(9, "resume token string was not a valid hex string");
         }
         Matcher matcher = FORM.matcher(hex);
         if (matcher.matches()) {
@@ -58,9 +56,9 @@ record ResumeToken(long time, Kind kind) {
             return new ResumeToken(Long.parseUnsignedLong(matcher.group(1), 16), kind);
         }
         if (hex.isEmpty() || hex.startsWith("82")) {
-            throw new MongoServerError(15, "Overflow", "resume token ends too early");
+            throw ErrorCodes.error(15, "resume token ends too early");
         }
-        throw new MongoServerError(50811, "Location50811", "Bad resume token: unknown type of value");
+        throw ErrorCodes.error(50811, "Bad resume token: unknown type of value");
     }
 
     BsonTimestamp clusterTime() {

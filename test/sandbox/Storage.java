@@ -1,15 +1,12 @@
-import de.bwaldvogel.mongo.MongoCollection;
-import de.bwaldvogel.mongo.MongoDatabase;
-import de.bwaldvogel.mongo.backend.AbstractMongoBackend;
-import de.bwaldvogel.mongo.backend.AbstractSynchronizedMongoDatabase;
-import de.bwaldvogel.mongo.backend.CollectionOptions;
-import de.bwaldvogel.mongo.backend.Index;
-import de.bwaldvogel.mongo.backend.IndexKey;
+import de.bwaldvogel.mongo.*;
+import de.bwaldvogel.mongo.backend.*;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.oplog.Oplog;
 
-import java.util.List;
-import java.util.Set;
+import java.util.*;
 
 /** Databases in memory, whose collections write each change to the change log. */
 final class Storage extends AbstractMongoBackend {
@@ -41,8 +38,28 @@ final class Storage extends AbstractMongoBackend {
         }
 
         @Override
-        protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys, boolean sparse) {
-            return index.equals(IdIndex.NAME) ? new IdIndex(keys) : new MemoryUniqueIndex(index, keys, sparse);
+        protected Index<Integer> openOrCreateUniqueIndex(String collection, String index, List<IndexKey> keys,
+            boolean sparse) {
+            return index.equals(IdIndex.NAME) ? new IdIndex(keys) : new MemoryUniqueIndex(index, keys, sparse) {
+                @Override
+                public void checkAdd(Document document, MongoCollection<Integer> in) {
+                    DuplicateKey.check(keys, document, () -> super.checkAdd(document, in));
+                }
+
+                @Override
+                public void checkUpdate(Document before, Document after, MongoCollection<Integer> in) {
+                    DuplicateKey.check(keys, after, () -> super.checkUpdate(before, after, in));
+                }
+            };
+        }
+
+        /** With the indexes that it has; the library goes by a list of all collections'. */
+        @Override
+        public void dropCollection(String name, Oplog oplog) {
+            MongoCollection<Integer> collection = resolveCollection(name, true);
+            indexes.get().deleteDocuments(new Document("ns", collection.getFullName()), 0);
+            collection.getIndexes().clear();
+            super.dropCollection(name, oplog);
         }
 
         @Override
@@ -53,6 +70,26 @@ final class Storage extends AbstractMongoBackend {
         @Override
         protected long getFileSize() {
             return 0;
+        }
+    }
+
+    /** Drops indexes of the collection: by name, by a list of names, by key, or all with {@code "*"}. */
+    void dropIndexes(LoggedCollection collection, Object which) {
+        MongoCollection<?> all = resolveDatabase(collection.getDatabaseName()).resolveCollection("system.indexes",
+            true);
+        List<?> wanted = which instanceof List<?> list ? list : List.of(which);
+        List<Document> found = all.queryAllAsStream().filter(index -> index.get("ns").equals(collection.getFullName()))
+            .filter(index -> which.equals("*") ? !index.get("name").equals(IdIndex.NAME)
+                : wanted.contains(index.get("name")) || wanted.contains(index.get("key"))).toList();
+        if (found.stream().anyMatch(index -> index.get("name").equals(IdIndex.NAME))) {
+            throw ErrorCodes.error(72, "cannot drop _id index");
+        }
+        if (found.size() < wanted.size() && !which.equals("*")) {
+            throw ErrorCodes.error(27, "index not found with name or key " + which);
+        }
+        for (Document index : found) {
+            collection.dropIndex((String) index.get("name"));
+            all.deleteDocuments(new Document("ns", index.get("ns")).append("name", index.get("name")), 1);
         }
     }
 
@@ -73,6 +110,7 @@ final class Storage extends AbstractMongoBackend {
 
     /** The collection, or null where there is none. */
     LoggedCollection collection(String database, String name) {
-        return resolveDatabase(database).resolveCollection(name, false) instanceof LoggedCollection logged ? logged : null;
+        return resolveDatabase(database).resolveCollection(name, false) instanceof LoggedCollection logged ? logged
+            : null;
     }
 }

@@ -2,9 +2,7 @@ import de.bwaldvogel.mongo.backend.Missing;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Objects;
+import java.util.*;
 import java.util.stream.IntStream;
 
 /**
@@ -40,7 +38,8 @@ final class UpdateDescription {
                 }
             }
         }
-        return new Document("updatedFields", description.updated).append("removedFields", description.removed);
+        return new Document("updatedFields", description.updated).append("removedFields", description.removed)
+            .append("truncatedArrays", List.of());
     }
 
     private void describe(String operator, String path) {
@@ -118,11 +117,9 @@ final class UpdateDescription {
             return path;
         }
         String array = path.substring(0, at);
-        Integer index = get(found, array) instanceof List<?> list
-            ? Query.position(selector, array, list) : null;
+        Integer index = get(found, array) instanceof List<?> list ? Query.position(selector, array, list) : null;
         if (index == null) {
-            throw new MongoServerError(2, "BadValue",
-                "The positional operator did not find the match needed from the query.");
+            throw ErrorCodes.error(2, "The positional operator did not find the match needed from the query.");
         }
         return array + "." + index + path.substring(at + 2);
     }
