@@ -7,126 +7,87 @@ setup() {
   common_setup
   mkdir -p 'check out/test' && cd 'check out'
   cp -r "$ROOT/.ci" . && cp "$ROOT"/test/{run,jbang} test
+  # As from a terminal, that is without what bats tells those below it.
+  unaware=(env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="${PATH//"$BATS_LIBEXEC":/}")
 }
 
-# suite NAME <<'BATS'              a test file; its tests begin with `test`, as an older bats would take each line that
-#                                  begins with @test for a test of this very file
-suite() { # NAME
-  sed 's/^test /@test /' >"test/$1.bats"
+# Its tests begin with `test`, as bats would take each line that begins with @test for a test of this very file.
+suite() { sed 's/^test /@test /' >"test/$1.bats"; } # NAME <<'BATS'
+
+run_tests() { run within 60 "${unaware[@]}" "${command:-$WORK/check out/test/run}" "$@"; } # [ARGUMENT…]
+
+assert_ends() { # CODE LINE
+  assert_status "$1"
+  assert_equal "${lines[${#lines[@]} - 1]}" "$2"
 }
 
-# As from a terminal, that is without what bats tells those below it.
-run_tests() { # [ARGUMENT…]
-  run within 60 env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="${PATH//"$BATS_LIBEXEC":/}" \
-    "${command:-$WORK/check out/test/run}" "$@"
-}
-
-last_line() { assert_equal "${lines[${#lines[@]} - 1]}" "$1"; }
-
-@test "all green: the number passed, and exit code 0" {
-  suite green <<-'BATS'
-	test "one" { true; }
-	test "two" { true; }
-	BATS
-  run_tests test/green.bats
-  assert_status 0
-  assert_line 'ok 1 one'
-  last_line '2 passed, 0 failed'
-}
-
-@test "a failure is counted and shown, and the exit code is not 0" {
-  suite red <<-'BATS'
-	test "one" { true; }
+@test "what passed, failed and was skipped is counted; a failure is shown, and the exit code is not 0; .ci/run is the same" {
+  suite mixed <<-'BATS'
+	test "one" { skip "not here"; }
 	test "two" { echo "this was there instead"; false; }
 	BATS
-  run_tests test/red.bats
-  assert_status 1
-  assert_match 'this was there instead'
-  last_line '1 passed, 1 failed'
+  for i in {3..9}; do echo "@test '$i' { true; }"; done >>test/mixed.bats
+  run_tests test/mixed.bats
+  assert_line '# this was there instead'
+  assert_ends 1 '7 passed, 1 failed, 1 skipped'
+  command=.ci/run run_tests --filter '[13579]' test/mixed.bats
+  assert_ends 0 '4 passed, 0 failed'
+  run_tests --filter nothing test/mixed.bats
+  assert_ends 1 '0 passed, 1 failed'
 }
 
-@test "skipped tests are neither passed nor failed" {
-  suite skips <<-'BATS'
-	test "one" { true; }
-	test "two" { skip "not here"; }
-	BATS
-  run_tests test/skips.bats
-  assert_status 0
-  last_line '1 passed, 0 failed, 1 skipped'
-}
-
-@test "tests that never ran because the set-up failed have failed" {
-  suite unready <<-'BATS'
-	test "one" { true; }
-	test "two" { true; }
-	BATS
+@test "tests that never ran have failed: no set-up, no teardown, no syntax, no such file, no bats" {
+  suite two <<<$'test "one" { true; }\ntest "two" { true; }'
   echo 'setup_suite() { echo "no server"; false; }' >test/setup_suite.bash
-  run_tests test/unready.bats
-  assert_status 1
+  run_tests test/two.bats
   assert_match 'no server'
-  last_line '0 passed, 2 failed'
-}
-
-@test "a teardown of the suite that fails is a failure" {
-  suite untidy <<<'test "one" { true; }'
-  printf '%s\n' 'setup_suite() { :; }' 'teardown_suite() { false; }' >test/setup_suite.bash
-  run_tests test/untidy.bats
-  assert_status 1
-  last_line '1 passed, 1 failed'
-}
-
-@test "a file that bats cannot read is a failure" {
+  assert_ends 1 '0 passed, 2 failed'
+  echo 'setup_suite() { :; }; teardown_suite() { false; }' >test/setup_suite.bash
+  run_tests test/two.bats
+  assert_ends 1 '2 passed, 1 failed'
+  rm test/setup_suite.bash
   suite broken <<<'test "one" { if }'
-  run_tests test/broken.bats
-  assert_status 1
+  run_tests test/broken.bats test/two.bats
   assert_match 'syntax error'
-  last_line '0 passed, 1 failed'
+  assert_ends 1 '2 passed, 1 failed'
+  run_tests test/missing.bats test/two.bats
+  assert_ends 1 '2 passed, 1 failed'
+  printf '#!/bin/bash\n[ "$1" = --version ] && echo Bats 1.9.0 || exit 1\n' >bats && chmod +x bats
+  unaware+=("PATH=$PWD:$PATH")
+  run_tests test/two.bats
+  assert_ends 1 '0 passed, 1 failed'
 }
 
-@test "a filter that nothing matches is no success" {
-  suite green <<<'test "one" { true; }'
-  run_tests --filter nothing test/green.bats
-  assert_status 1
-  refute_match '^(not )?ok '
-  last_line '0 passed, 1 failed'
-}
-
-@test "files run at the same time, and show as one run: numbered through, each failure in one piece, the totals of all" {
+@test "without arguments it is all of test/, several files at a time, each in one piece, also with CDPATH" {
   mkfifo "$WORK/fifo"
   suite one <<-BATS
 	test "one meets two" { read -r line <"$WORK/fifo"; [ "\$line" = hello ]; }
 	test "one fails" { seq -f 'one says %g' 300; false; }
-	test "one skips" { skip; }
 	BATS
   suite two <<-BATS
 	test "two meets one" { echo hello >"$WORK/fifo"; }
 	test "two fails" { seq -f 'two says %g' 300; false; }
 	BATS
-  run_tests # one after the other they would wait for ever
-  assert_status 1
-  last_line '2 passed, 2 failed, 1 skipped'
-  assert_equal "$(sed -nE 's/^(1\.\.|ok |not ok )([0-9]+).*/\2/p' <<<"$output" | paste -sd' ')" '1 2 3 4 5 5'
-  local name
+  cd "$WORK"
+  CDPATH=. command='check out/test/run' run_tests # one after the other they would wait for ever
+  assert_ends 1 '2 passed, 2 failed'
   for name in one two; do # the line of the test, two of where it failed, and its own
-    assert_match "^not ok [0-9] $name fails" "$(grep -B 302 "^# $name says 300$" <<<"$output" | head -n 1)"
+    assert_match "^not ok 2 $name fails" "$(grep -B 302 "^# $name says 300$" <<<"$output" | head -n 1)"
   done
 }
 
-@test "without arguments it is all of test/, with a file that file alone, from any folder" {
-  suite green <<<'test "one" { true; }'
-  suite red <<<'test "two" { false; }'
-  cd "$HOME"
-  run_tests
-  last_line '1 passed, 1 failed'
-  cd "$WORK/check out/test"
-  run_tests green.bats
-  last_line '1 passed, 0 failed'
-}
-
-@test ".ci/run is test/run" {
-  suite red <<<'test "one" { false; }'
-  command=.ci/run run_tests test/red.bats
-  assert_status 1
-  assert_line 'not ok 1 one'
-  last_line '0 passed, 1 failed'
+@test "after Ctrl-C there are totals as well, in which what did not run has failed" {
+  suite one <<<$'test "one" { true; }\ntest "two" { echo "$BASHPID" >two; sleep 60; }\ntest "three" { true; }'
+  suite more <<<'test "four" { true; }'
+  local files
+  for files in test/one.bats ''; do
+    : >two
+    # A group of its own, as a terminal gives it, which gets the signal as a whole.
+    start_command tests "${unaware[@]}" setsid test/run $files
+    wait_for "$PWD/two" .
+    kill -INT -- "-$(ps -o pgid= -p "$(cat two)" | tr -d ' ')"
+    wait_exit tests
+    assert_status 1
+  done
+  assert_equal "$(tail -n 1 <<<"$output")" '2 passed, 2 failed'
 }
