@@ -21,7 +21,7 @@ import static com.mongodb.client.model.Filters.eq;
 /**
  * Many changes to many change streams: did each stream get each of them, once, and all in the same order?
  *
- * <p>{@code MONGODB_ATLAS_URL=… DATABASE=… jbang load.java STREAMS WRITERS CHANGES}: opens so many streams on the
+ * <p>{@code MONGODB_ATLAS_URL=... DATABASE=... jbang load.java STREAMS WRITERS CHANGES}: opens so many streams on the
  * collection {@code load}, lets so many writers make the changes, by turns an insert and an update of what was
  * inserted, and prints what each stream has seen. Exit code 0 if that was everything, 1 if not, 2 wrong usage.
  */
@@ -36,7 +36,7 @@ class load {
         String url = System.getenv("MONGODB_ATLAS_URL");
         String database = System.getenv("DATABASE");
         if (args.length != 3 || url == null || database == null) {
-            System.err.println("usage: MONGODB_ATLAS_URL=… DATABASE=… jbang load.java STREAMS WRITERS CHANGES");
+            System.err.println("usage: MONGODB_ATLAS_URL=... DATABASE=... jbang load.java STREAMS WRITERS CHANGES");
             System.exit(2);
         }
         int streams = Integer.parseInt(args[0]);
@@ -61,7 +61,7 @@ class load {
         System.exit(good ? 0 : 1);
     }
 
-    /** Writes the changes 0, 1, 2 … of its own, one after the other. */
+    /** Writes the changes 0, 1, 2 ... of its own, one after the other. */
     static class Writer extends Thread {
         final MongoCollection<Document> collection;
         final int number, changes;

@@ -4,6 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 
 setup_suite() {
+  unset JAVA_TOOL_OPTIONS # what a JVM says about them would be taken for the script's own words
   export TEST_RUN=change_stream_demo_test_$$ # the tests' databases begin with this
   WORK=$BATS_SUITE_TMPDIR
   [ -z "${TEST_MONGODB_URI:-}" ] || return 0
