@@ -24,22 +24,19 @@ balances() {
     sed -E 's/^\{"_id": "(.*)", "accounts": \[\{"balance": (.*)\}, \{"balance": (.*)\}\]\}$/\1 \2 \3/'
 }
 
-# meanwhile update COMMAND…        runs commands on the database while a script that was started stands still
-meanwhile() { # LABEL COMMAND…
-  signal "$1" STOP
-  mongo "${@:2}" || return
-  signal "$1" CONT
-}
-
 # What a writer has printed about its customers, between the banner and the totals.
 about_customers() {
   sed -n '/^Found/,/^=/{/^=/!p;}' <<<"$output"
 }
 
-# assert_transcript <<'TEXT'       the whole of stdout, with what is another in each run masked, and an empty stderr
+# assert_transcript <<'TEXT'       the whole of stdout after the settings and before the time that it took, with ids
+#                                  masked and rules as ---, and an empty stderr
 assert_transcript() {
-  assert_equal "$(sed -E -e 's,^(MongoDB Atlas DB URL: ).*,\1URI,' -e "s/^(Database: )$database\$/\1DATABASE/" \
-    -e 's/: [0-9a-f]{24}$/: ID/' -e 's/^(Total Time Elapsed \(in seconds\): )[0-9]+\.[0-9]{2}$/\1TIME/' <<<"$output")" \
-    "$(cat)"
+  local rule
+  rule=$(printf '=%.0s' {1..60})
+  assert_equal "$(sed -E -e 's,^(MongoDB Atlas DB URL: ).+,\1URI,' -e 's/: [0-9a-f]{24}$/: ID/' \
+    -e 's/^(Total Time Elapsed \(in seconds\): )[0-9]+\.[0-9]+$/\1TIME/' -e "s/^$rule\$/---/" <<<"$output")" \
+    "$(printf '%s\n' 'MongoDB Atlas DB URL: URI' "Database: $database" 'Collection: accounts' --- && cat &&
+      printf '%s\n' 'Total Time Elapsed (in seconds): TIME' ---)"
   assert_equal "$stderr" ''
 }

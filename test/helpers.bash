@@ -18,7 +18,8 @@ teardown() { common_teardown; }
 common_setup() {
   WORK=$BATS_TEST_TMPDIR/work
   database=${TEST_RUN:-test}_$BATS_SUITE_TEST_NUMBER
-  unset MONGODB_ATLAS_URL DATABASE COLLECTION NUM_RECORDS_TO_GENERATE # they would beat the .env
+  unset MONGODB_ATLAS_URL DATABASE COLLECTION NUM_RECORDS_TO_GENERATE RESUME_TOKEN_FILE # they would beat the .env
+  unset NO_COLOR CLICOLOR_FORCE JAVA_TOOL_OPTIONS # they change what is printed
   mkdir "$WORK" && cd "$WORK" || return
   cat >.env <<-ENV
 	MONGODB_ATLAS_URL=${TEST_MONGODB_URI:-}
@@ -95,7 +96,7 @@ wait_exit() { # LABEL [SECONDS]
 stop() { # LABEL [SECONDS]
   running "$1" || return 0
   signal "$1" TERM
-  signal "$1" CONT # a test may have stopped it
+  signal "$1" CONT 2>/dev/null || true # a test may have stopped it, or it has ended already
   wait_exit "$1" "${2:-10}" || {
     signal "$1" KILL
     return 1
@@ -139,6 +140,31 @@ insert_documents() { # DOCUMENT…
   mongo "{\"insert\": \"accounts\", \"documents\": [$*]}" >/dev/null
 }
 
+## A sandbox of the test's own, for what would disturb others
+
+# own_sandbox --oplog-size 50      starts it: mongo, write and the .env mean this one from here on
+own_sandbox() { # [OPTION…]
+  start sandbox --port 0 "$@"
+  wait_for sandbox.out '^ready$' 1 60
+  TEST_MONGODB_URI=$(grep -o 'mongodb://[^ ]*' sandbox.out)
+  sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=$TEST_MONGODB_URI|" .env
+}
+
+# fault '{"times": 1}' '"errorCode": 189' getMore aggregate      makes these commands fail so; `heal` ends it
+fault() { # MODE HOW COMMAND…
+  database=admin mongo "$(failing "$@")" >/dev/null
+}
+
+failing() { # MODE HOW COMMAND…: the command that makes them
+  local commands
+  printf -v commands '"%s",' "${@:3}"
+  echo "{\"configureFailPoint\": \"failCommand\", \"mode\": $1, \"data\": {\"failCommands\": [${commands%,}], $2}}"
+}
+
+heal() {
+  database=admin mongo '{"configureFailPoint": "failCommand", "mode": "off"}' >/dev/null
+}
+
 ## Assertions. TEXT is $output unless given: `assert_match 'no such' "$stderr"`, `assert_line 'a b' "$(cat x.out)"`
 
 assert_equal() { # ACTUAL EXPECTED
@@ -155,6 +181,10 @@ assert_line() { # LINE [TEXT]
 
 refute_line() { # LINE [TEXT]
   ! grep -qxF -e "$1" <<<"${2-$output}" || fail "there is a line: $1"$'\n'"in:"$'\n'"${2-$output}"
+}
+
+assert_one_line() { # TEXT
+  [ "$(grep -c . <<<"$1")" = 1 ] || fail "not one line, but: $1"
 }
 
 assert_match() { # REGEX [TEXT]

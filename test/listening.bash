@@ -26,14 +26,6 @@ ctrl_c() { # [EXIT CODE]
   assert_status "${1:-130}"
 }
 
-# A sandbox of the test's own, for what would disturb others; prints its URI.
-own_sandbox() { # [OPTION…]
-  start sandbox --port 0 "$@"
-  wait_for sandbox.out '^ready$' 1 60
-  TEST_MONGODB_URI=$(grep -o 'mongodb://[^ ]*' sandbox.out)
-  sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=$TEST_MONGODB_URI|" .env
-}
-
 # Runs commands that write, and makes sure that they did.
 write() { # COMMAND…
   local replies
@@ -63,6 +55,18 @@ counter() { # ID NUMBER: the command
   update "$1" "{\"\$set\": {\"resumeCounter\": $2}}"
 }
 
+counters() { # FROM TO: one command that sets them, one after the other
+  local numbers
+  numbers=$(for ((i = $1; i <= $2; i++)); do change 1 "{\"\$set\": {\"resumeCounter\": $i}}"; done)
+  echo "{\"update\": \"accounts\", \"updates\": [${numbers//$'\n'/,}]}"
+}
+
+# Lets each of the five streams show one event.
+write_all_kinds() { # ID [NAME]
+  write "$(insert "$(customer "$1" "${2:-ann}" 5 -1)")" "$(deposit "$1" savings 1)" "$(counter "$1" "$1")" \
+    "$(update "$1" '{"email": "new"}')" "{\"delete\": \"accounts\", \"deletes\": [{\"q\": {\"_id\": $1}, \"limit\": 1}]}"
+}
+
 customer() { # ID NAME SAVINGS CHECKING
   echo "{\"_id\": $1, \"firstName\": \"$2\", \"lastName\": \"Smith\", \"email\": \"$2@example.org\"," \
     "\"address\": {\"city\": \"Rome\"}," \
@@ -71,20 +75,16 @@ customer() { # ID NAME SAVINGS CHECKING
 
 ## What they look at
 
-# The blocks of a kind that were shown, each with the empty line behind it.
-blocks() { # HEADLINE
-  awk -v head="=== $1 ===" '$0 == head {on = 1} on {print} $0 == "" {on = 0}' listener.out
+# The blocks of a kind that were shown, each up to the empty line behind it, as one line without the headline:
+# `Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 50`
+shown() { # HEADLINE
+  awk -v head="=== $1 ===" '$0 == head {on = 1; block = ""; next} on && $0 == "" {print substr(block, 4); on = 0}
+    on {block = block " | " $0}' listener.out
 }
 
-# The lines stand in the output, in this order; others may stand between them.
-assert_in_order() { # LINE…
-  local line
-  while IFS= read -r line && [ $# -gt 0 ]; do
-    [ "$line" != "$1" ] || shift
-  done <<<"$output"
-  [ $# = 0 ] || fail "missing, or in another place: $1"$'\n'"in:"$'\n'"$output"
-}
-
-assert_one_line() { # TEXT
-  [ "$(wc -l <<<"$1")" = 1 ] && [ -n "$1" ] || fail "not one line, but: $1"
+shows_all_kinds() { # [COUNT]
+  local kind
+  for kind in 'INSERT EVENT' 'UPDATE EVENT' 'RESUME EXAMPLE' 'REPLACE EVENT' 'DELETE EVENT'; do
+    wait_for listener.out "^=== $kind ===$" "${1:-1}"
+  done
 }
