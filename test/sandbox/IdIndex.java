@@ -35,9 +35,8 @@ final class IdIndex extends MemoryUniqueIndex {
     @Override
     public void checkAdd(Document document, MongoCollection<Integer> collection) {
         if (getPosition(document) != null) {
-            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(),
-                new KeyValue(document.get("_id"))),
-                getKeys(), document);
+            KeyValue key = new KeyValue(document.get("_id"));
+            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(), key), getKeys(), document);
         }
     }
 
