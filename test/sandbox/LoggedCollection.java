@@ -143,9 +143,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
             return super.matchDocumentsFromStream(query, found, skip, limit, batchSize, order, null);
         }
         Projection projection = new Projection(fields, false);
-        List<Document> whole = new ArrayList<>();
-        super.matchDocumentsFromStream(query, found, skip, limit, 0, order, null).forEach(whole::add);
-        return page(whole.stream().map(projection::apply).toList(), batchSize);
+        QueryResult whole = super.matchDocumentsFromStream(query, found, skip, limit, 0, order, null);
+        return page(whole.collectDocuments().stream().map(projection::apply).toList(), batchSize);
     }
 
     @Override
@@ -254,8 +253,6 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
 
     /** The documents that match, at most so many, or all with 0. */
     List<Document> find(Document selector, Document sort, int limit) {
-        List<Document> found = new ArrayList<>();
-        queryDocuments(selector, sort, 0, limit, 0, null).forEach(found::add);
-        return found;
+        return queryDocuments(selector, sort, 0, limit, 0, null).collectDocuments();
     }
 }
