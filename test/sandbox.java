@@ -30,7 +30,8 @@ import java.util.concurrent.CountDownLatch;
             + "nothing but this demo and its tests."},
     footer = {"", "Example: jbang sandbox --port 27018", "",
         "Faults for tests, by a command as MongoDB's own tests make them (on the admin database):",
-        "  {configureFailPoint: \"failCommand\", mode: {times: 2}, data: {failCommands: [\"getMore\"], errorCode: 189}}",
+        "  {configureFailPoint: \"failCommand\", mode: {times: 2}, "
+            + "data: {failCommands: [\"getMore\"], errorCode: 189}}",
         "  mode: {times: N}, {skip: N}, \"alwaysOn\" or \"off\"; data: errorCode, errorLabels, closeConnection, "
             + "blockConnection with blockTimeMS, writeConcernError, appName.",
         "  As a server's own errors, labelled: failGetMoreAfterCursorCheckout {errorCode}. A write that is done and "

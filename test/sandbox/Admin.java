@@ -2,7 +2,7 @@ import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.time.Instant;
-import java.util.*;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** What clients ask of a server beside reading and writing: who it is, what it holds, how it fares. */
@@ -33,21 +33,17 @@ final class Admin {
         return switch (name) {
             case "hello", "isMaster", "ismaster" -> hello(connection, name, command);
             case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions" -> ok();
-            case "startSession" -> new Document("id", new Document("id", UUID.randomUUID()))
-                .append("timeoutMinutes", 30).append("ok", 1.0);
-            case "buildInfo", "buildinfo" -> new Document("version", VERSION).append("versionArray", List.of(6, 0, 0, 0))
-                .append("gitVersion", "change-stream-demo sandbox").append("modules", List.of()).append("bits", 64)
-                .append("debug", false).append("maxBsonObjectSize", 16 * 1024 * 1024).append("ok", 1.0);
+            case "buildInfo", "buildinfo" -> new Document("version", VERSION)
+                .append("versionArray", List.of(6, 0, 0, 0)).append("gitVersion", "change-stream-demo sandbox")
+                .append("modules", List.of()).append("bits", 64).append("debug", false)
+                .append("maxBsonObjectSize", 16 * 1024 * 1024).append("ok", 1.0);
             case "connectionStatus" -> new Document("authInfo", new Document("authenticatedUsers", List.of())
                 .append("authenticatedUserRoles", List.of())).append("ok", 1.0);
-            case "whatsmyuri" -> new Document("you", connection.clientAddress).append("ok", 1.0);
-            case "getParameter" -> parameter(command);
             case "listDatabases" -> listDatabases(command);
             case "listCollections" -> listCollections(database, command);
             case "replSetGetStatus" -> replicaSetStatus(connection);
             case "saslStart", "authenticate" -> throw ErrorCodes.error(18, "Authentication failed.");
-            case "hostInfo", "getCmdLineOpts", "getLog" ->
-                storage.handleCommand(connection.channel, "admin", name, command);
+            case "hostInfo", "getCmdLineOpts", "getLog" -> storage.command("admin", name, command);
             default -> null;
         };
     }
@@ -62,7 +58,8 @@ final class Admin {
         if (command.get("client") instanceof Document client && client.get("application") instanceof Document named) {
             connection.appName = named.get("name");
         }
-        Document reply = new Document(name.equals("hello") ? "isWritablePrimary" : "ismaster", true).append("helloOk", true);
+        String primary = name.equals("hello") ? "isWritablePrimary" : "ismaster";
+        Document reply = new Document(primary, true).append("helloOk", true);
         if (!standalone) {
             reply.append("hosts", List.of(connection.address)).append("setName", SET_NAME).append("setVersion", 1)
                 .append("secondary", false).append("primary", connection.address).append("me", connection.address)
@@ -73,7 +70,8 @@ final class Admin {
         return reply.append("maxBsonObjectSize", 16 * 1024 * 1024).append("maxMessageSizeBytes", Wire.MAX_MESSAGE_BYTES)
             .append("maxWriteBatchSize", 100_000).append("localTime", Instant.now())
             .append("logicalSessionTimeoutMinutes", 30).append("connectionId", connection.id)
-            .append("minWireVersion", 0).append("maxWireVersion", WIRE_VERSION).append("readOnly", false).append("ok", 1.0);
+            .append("minWireVersion", 0).append("maxWireVersion", WIRE_VERSION).append("readOnly", false)
+            .append("ok", 1.0);
     }
 
     /** What a member of a replica set says with each write. */
@@ -85,19 +83,12 @@ final class Admin {
         return new Document("ts", log.clusterTime()).append("t", 1L);
     }
 
-    private static Document parameter(Document command) {
-        if (!command.containsKey("featureCompatibilityVersion")) {
-            throw ErrorCodes.error(72, "no option found to get");
-        }
-        return new Document("featureCompatibilityVersion", new Document("version", "6.0")).append("ok", 1.0);
-    }
-
     private Document listDatabases(Document command) {
         Document filter = (Document) command.getOrDefault("filter", new Document());
         boolean nameOnly = Boolean.TRUE.equals(command.get("nameOnly"));
-        List<Document> databases = Stream.concat(Stream.of("admin", "config", "local"), storage.databaseNames().stream())
-            .distinct().sorted().map(name -> nameOnly ? new Document("name", name)
-                : new Document("name", name).append("sizeOnDisk", 0L).append("empty", false))
+        var names = Stream.concat(Stream.of("admin", "config", "local"), storage.databaseNames().stream());
+        List<Document> databases = names.distinct().sorted().map(name -> new Document("name", name))
+            .map(named -> nameOnly ? named : named.append("sizeOnDisk", 0L).append("empty", false))
             .filter(database -> Query.matches(database, filter)).toList();
         Document reply = new Document("databases", databases);
         return (nameOnly ? reply : reply.append("totalSize", 0L)).append("ok", 1.0);
@@ -126,15 +117,10 @@ final class Admin {
     }
 
     private Document replicaSetStatus(Connection connection) {
-        if (standalone) {
-            throw ErrorCodes.error(76, "not running with --replSet");
-        }
+        ErrorCodes.require(!standalone, 76, "not running with --replSet");
         Document self = new Document("_id", 0).append("name", connection.address).append("health", 1.0)
             .append("state", 1).append("stateStr", "PRIMARY").append("optime", opTime()).append("self", true);
         return new Document("set", SET_NAME).append("date", Instant.now()).append("myState", 1).append("term", 1L)
-            .append("syncSourceHost", "").append("syncSourceId", -1).append("heartbeatIntervalMillis", 2000L)
-            .append("majorityVoteCount", 1).append("writeMajorityCount", 1)
-            .append("votingMembersCount", 1).append("writableVotingMembersCount", 1)
             .append("members", List.of(self)).append("ok", 1.0);
     }
 }

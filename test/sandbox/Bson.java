@@ -1,4 +1,5 @@
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.wire.BsonConstants;
 import de.bwaldvogel.mongo.wire.bson.BsonDecoder;
 import io.netty.buffer.*;
 
@@ -14,15 +15,10 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class Bson {
 
-    /** A document, and the bytes of it. */
+    /** A document, and the bytes of it, or null. */
     record Sent(Document document, byte[] bytes) {
     }
 
-    private static final int STRING = 0x02;
-    private static final int DOCUMENT = 0x03;
-    private static final int ARRAY = 0x04;
-    private static final int BINARY = 0x05;
-    private static final int JAVASCRIPT = 0x0D;
     private static final int MAX_NAMES = 10_000;
     private static final Map<String, String> NAMES = new ConcurrentHashMap<>();
 
@@ -41,12 +37,15 @@ final class Bson {
      */
     static Document read(ByteBuf in) {
         Document document = new Document();
-        int end = begin(in);
+        int end = in.readerIndex() + checkLength(in);
+        in.skipBytes(4);
         for (byte type = in.readByte(); type != 0; type = in.readByte()) {
             String name = BsonDecoder.decodeCString(in);
             document.put(shared(name), value(type, in));
         }
-        checkEnd(in, end);
+        if (in.readerIndex() != end) {
+            throw new IllegalArgumentException("a document that does not end where it says");
+        }
         return document;
     }
 
@@ -54,48 +53,22 @@ final class Bson {
     static Sent readSent(ByteBuf in) {
         int start = in.readerIndex();
         Document document = read(in);
-        byte[] bytes = new byte[in.readerIndex() - start];
-        in.getBytes(start, bytes);
-        return new Sent(document, bytes);
-    }
-
-    private static List<Object> readArray(ByteBuf in) {
-        List<Object> array = new ArrayList<>();
-        int end = begin(in);
-        for (byte type = in.readByte(); type != 0; type = in.readByte()) {
-            in.skipBytes(in.bytesBefore((byte) 0) + 1); // its names are 0, 1, 2 ...
-            array.add(value(type, in));
-        }
-        checkEnd(in, end);
-        return array;
-    }
-
-    /** Where the document will end. */
-    private static int begin(ByteBuf in) {
-        int end = in.readerIndex() + checkLength(in);
-        in.skipBytes(4);
-        return end;
-    }
-
-    private static void checkEnd(ByteBuf in, int end) {
-        if (in.readerIndex() != end) {
-            throw new IllegalArgumentException("a document that ends " + (end - in.readerIndex()) + " bytes before its length");
-        }
+        return new Sent(document, ByteBufUtil.getBytes(in, start, in.readerIndex() - start));
     }
 
     private static int checkLength(ByteBuf in) {
         int length = in.getIntLE(in.readerIndex());
         if (length < 0 || length > in.readableBytes()) {
-            throw new IllegalArgumentException("a length of " + length + " bytes, and only " + in.readableBytes() + " are left");
+            throw new IllegalArgumentException(length + " bytes, and only " + in.readableBytes() + " are left");
         }
         return length;
     }
 
     private static Object value(byte type, ByteBuf in) {
         return switch (type) {
-            case DOCUMENT -> read(in);
-            case ARRAY -> readArray(in);
-            case STRING, BINARY, JAVASCRIPT -> {
+            case BsonConstants.TYPE_EMBEDDED_DOCUMENT -> read(in);
+            case BsonConstants.TYPE_ARRAY -> new ArrayList<>(read(in).values()); // its names are 0, 1, 2 ...
+            case BsonConstants.TYPE_UTF8_STRING, BsonConstants.TYPE_DATA, BsonConstants.TYPE_JAVASCRIPT_CODE -> {
                 checkLength(in);
                 yield BsonDecoder.decodeValue(type, in);
             }

@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * The last changes of all databases, in order: what the oplog is to a replica set. Bounded: the oldest change leaves
- * when one too many comes. All streams read the same entries, which nobody changes once they are in. Documents in it are
- * BSON, mostly the very bytes that the collection keeps, so that a million are small.
+ * when one too many comes. All streams read the same entries, which nobody changes once they are in. Documents in it
+ * are BSON, mostly the very bytes that the collection keeps, so that a million are small.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/core/replica-set-oplog/">Replica set oplog</a>
  */
@@ -162,22 +162,15 @@ final class ChangeLog {
      * @throws MongoServerError 136 when one of them has left the log: the reader was too slow
      */
     synchronized List<Entry> after(long time, int count) {
-        if (forgottenTime > time) {
-            throw ErrorCodes.error(136, "CollectionScan died due to position in capped collection being deleted");
-        }
-        List<Entry> page = new ArrayList<>();
-        Iterator<Entry> later = entries.tailMap(time, false).values().iterator();
-        while (later.hasNext() && page.size() < count) {
-            page.add(later.next());
-        }
-        return page;
+        ErrorCodes.require(forgottenTime <= time, 136,
+            "CollectionScan died due to position in capped collection being deleted");
+        return entries.tailMap(time, false).values().stream().limit(count).toList();
     }
 
-    /** Waits until there is a change after this time, or until the time is up. */
+    /** Waits until there is a change after this time, until the time is up, or, as any wait may, less. */
     synchronized void await(long time, long millis) throws InterruptedException {
-        long end = System.nanoTime() + millis * 1_000_000;
-        for (long left = millis; left > 0 && lastTime <= time; left = (end - System.nanoTime()) / 1_000_000) {
-            wait(left);
+        if (lastTime <= time) {
+            wait(millis);
         }
     }
 

@@ -3,6 +3,7 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.util.*;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * One open change stream: a position in the change log, what of it is in scope, and the pipeline that its events pass.
@@ -14,8 +15,6 @@ final class ChangeStream {
 
     private static final int PAGE = 1000;
     private static final int MAX_BATCH_BYTES = 16 * 1024 * 1024;
-    private static final Set<String> OPTIONS = Set.of("resumeAfter", "startAfter", "startAtOperationTime",
-        "fullDocument", "fullDocumentBeforeChange", "allChangesForCluster", "showExpandedEvents");
 
     /** What one aggregate or getMore answers: BSON documents, and the token to come back with. */
     record Batch(List<byte[]> events, ResumeToken token, boolean open) {
@@ -52,14 +51,7 @@ final class ChangeStream {
         this.collection = collection;
         this.pipeline = pipeline;
         this.lookup = lookup;
-        for (String option : options.keySet()) {
-            if (!OPTIONS.contains(option)) {
-                throw ErrorCodes.error(40415, "BSON field '$changeStream." + option + "' is an unknown field.");
-            }
-        }
-        if (Boolean.TRUE.equals(options.get("showExpandedEvents"))) {
-            throw Fields.notOffered("showExpandedEvents");
-        }
+        Fields.check("$changeStream", options);
         fullDocument = option(options, "fullDocument", List.of("default", "updateLookup", "whenAvailable", "required"));
         fullDocumentBeforeChange = option(options, "fullDocumentBeforeChange",
             List.of("off", "whenAvailable", "required"));
@@ -68,37 +60,29 @@ final class ChangeStream {
 
     private static String option(Document options, String name, List<String> allowed) {
         Object value = options.getOrDefault(name, allowed.get(0));
-        if (!(value instanceof String text)) {
-            throw ErrorCodes.error(14,
-                "BSON field '$changeStream." + name + "' is the wrong type, expected type 'string'");
-        }
-        if (!allowed.contains(text)) {
-            throw ErrorCodes.error(40575,
-                "unrecognized value for the '" + name + "' option to the $changeStream stage: " + value);
-        }
-        return text;
+        ErrorCodes.require(value instanceof String, 14,
+            "BSON field '$changeStream." + name + "' is the wrong type, expected type 'string'");
+        ErrorCodes.require(allowed.contains(value), 40575,
+            "unrecognized value for the '" + name + "' option to the $changeStream stage: " + value);
+        return (String) value;
     }
 
     private void start(Document options) {
         Object after = options.getOrDefault("resumeAfter", options.get("startAfter"));
         Object time = options.get("startAtOperationTime");
-        if (options.containsKey("resumeAfter") && options.containsKey("startAfter") || after != null && time != null) {
-            throw ErrorCodes.error(40674, "Only one type of resume option is allowed, but multiple were found.");
-        }
+        ErrorCodes.require(Stream.of("resumeAfter", "startAfter", "startAtOperationTime").filter(options::containsKey)
+            .count() <= 1, 40674, "Only one type of resume option is allowed, but multiple were found.");
         token = after != null ? ResumeToken.parse(after)
             : time instanceof BsonTimestamp timestamp ? ResumeToken.mark(timestamp.getValue())
             : ResumeToken.mark(log.lastTime() + 1);
         if (token.kind() == ResumeToken.Kind.MARK) {
-            if (log.isLost(token.time())) {
-                throw historyLost();
-            }
+            ErrorCodes.require(!log.isLost(token.time()), 286, "Resume of change stream was not possible, "
+                + "as the resume point may no longer be in the oplog.");
             position = token.time() - 1;
             return;
         }
-        if (token.kind() == ResumeToken.Kind.INVALIDATE && options.containsKey("resumeAfter")) {
-            throw ErrorCodes.error(260, "Attempting to resume a change stream using "
-                + "'resumeAfter' is not allowed from an invalidate notification.");
-        }
+        ErrorCodes.require(token.kind() != ResumeToken.Kind.INVALIDATE || !options.containsKey("resumeAfter"), 260,
+            "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification.");
         // An event that is not there is noticed only when the next one comes: so does a server.
         ChangeLog.Entry entry = log.at(token.time());
         startNotFound = entry == null || !inScope(entry.change());
@@ -106,15 +90,6 @@ final class ChangeStream {
         if (!startNotFound && token.kind() == ResumeToken.Kind.EVENT && invalidates(entry.change())) {
             pendingInvalidate = entry;
         }
-    }
-
-    private static MongoServerError historyLost() {
-        return ErrorCodes.error(286, "Resume of change stream was not possible, "
-            + "as the resume point may no longer be in the oplog.");
-    }
-
-    boolean isOpen() {
-        return open;
     }
 
     /** Ends the stream, and a getMore that waits on it. */
@@ -167,13 +142,10 @@ final class ChangeStream {
                     return;
                 }
                 if (inScope(entry.change())) {
-                    if (startNotFound) {
-                        throw ErrorCodes.error(280,
-                            "cannot resume stream; the resume token was not found. " + token.toDocument());
-                    }
+                    ErrorCodes.require(!startNotFound, 280, "cannot resume stream; the resume token was not found.");
                     ChangeLog.Event shared = entry.event();
-                    int size = emit(event(entry.change(), shared.document), shared, entry, ResumeToken.Kind.EVENT, events,
-                        MAX_BATCH_BYTES - bytes);
+                    int size = emit(event(entry.change(), shared.document), shared, entry, ResumeToken.Kind.EVENT,
+                        events, MAX_BATCH_BYTES - bytes);
                     if (size < 0) {
                         return;
                     }
@@ -203,11 +175,9 @@ final class ChangeStream {
         if (result == null) {
             return 0;
         }
-        if (!id.equals(result.get("_id"))) {
-            throw ErrorCodes.error(280, "Encountered an event whose _id field, which "
-                + "contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes "
-                + "it impossible to resume the stream from that point.");
-        }
+        ErrorCodes.require(id.equals(result.get("_id")), 280, "Encountered an event whose _id field, which contains "
+            + "the resume token, was modified by the pipeline. Modifying the _id field of an event makes it impossible "
+            + "to resume the stream from that point.");
         byte[] bytes = shared != null && result == shared.document ? shared.bytes() : Wire.encode(result);
         if (bytes.length > MAX_BATCH_BYTES) {
             throw ErrorCodes.error(10334, "BSONObj size: " + bytes.length
@@ -229,7 +199,8 @@ final class ChangeStream {
         if (collection == null) {
             return sameDatabase || change.to() != null && database.equals(change.to().get(0));
         }
-        return sameDatabase && collection.equals(change.collection()) || List.of(database, collection).equals(change.to());
+        return sameDatabase && collection.equals(change.collection())
+            || List.of(database, collection).equals(change.to());
     }
 
     /** A collection's stream ends with the collection, a database's with the database, a deployment's never. */

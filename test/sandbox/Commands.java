@@ -1,3 +1,4 @@
+import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.*;
 
@@ -5,6 +6,7 @@ import java.io.IOException;
 import java.util.*;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.*;
+import java.util.stream.Collectors;
 
 /**
  * Answers commands: change streams and their cursors here, the rest by {@link Writes}, {@link Admin} and {@link Reads}.
@@ -24,9 +26,8 @@ final class Commands {
     private final boolean verbose;
     private final FailPoint failCommand = new FailPoint();
     private final FailPoint failGetMore = new FailPoint();
-    private final FailPoint failWrite = new FailPoint();
     private final Map<String, FailPoint> failPoints = Map.of("failCommand", failCommand,
-        "failGetMoreAfterCursorCheckout", failGetMore, "onPrimaryTransactionalWrite", failWrite);
+        "failGetMoreAfterCursorCheckout", failGetMore, "onPrimaryTransactionalWrite", new FailPoint());
     private final Map<Long, ChangeStream> streams = new ConcurrentHashMap<>();
     private final AtomicInteger connections = new AtomicInteger();
     private final AtomicInteger reading = new AtomicInteger();
@@ -39,7 +40,7 @@ final class Commands {
         this.verbose = verbose;
         storage = new Storage(log);
         admin = new Admin(log, storage, standalone);
-        writes = new Writes(log, storage, failWrite);
+        writes = new Writes(log, storage, failPoints.get("onPrimaryTransactionalWrite"));
         reads = new Reads(storage);
     }
 
@@ -50,12 +51,9 @@ final class Commands {
     /** The connection has gone: so do its cursors. */
     void closed(Connection connection) {
         connections.decrementAndGet();
-        kill(connection.cursors);
         synchronized (storage) {
-            storage.closeCursors(List.copyOf(connection.cursors));
-            storage.handleClose(connection.channel);
+            connection.cursors.forEach(this::kill);
         }
-        connection.channel.close();
     }
 
     /**
@@ -66,42 +64,36 @@ final class Commands {
      */
     byte[] answer(Connection connection, Document command) throws IOException, InterruptedException {
         String name = command.keySet().iterator().next();
-        boolean ofStream = isChangeStream(command) || name.equals("getMore") && command.get(name) instanceof Long id
-            && streams.containsKey(id);
-        boolean retryable = command.containsKey("txnNumber");
+        Document fault = failCommand.enter(data -> ((Collection<?>) data.get("failCommands")).contains(name)
+            && Objects.equals(connection.appName, data.getOrDefault("appName", connection.appName)));
+        boolean failed = fault != null && fault.containsKey("errorCode");
+        // A server fails a getMore before it looks for the cursor, and so for what it is a cursor of.
+        boolean ofStream = isChangeStream(command) || !failed && name.equals("getMore")
+            && command.get(name) instanceof Long id && streams.containsKey(id);
         try {
-            Document fault = failCommand.enter(data -> ((Collection<?>) data.get("failCommands")).contains(name)
-                && Objects.equals(connection.appName, data.getOrDefault("appName", connection.appName)));
-            try {
-                FailPoint.raise(fault);
-            } catch (FailPoint.Fault early) {
-                // Before a server looks for the cursor, and so for what it is a cursor of.
-                ofStream = ofStream && !name.equals("getMore");
-                throw early;
-            }
+            FailPoint.raise(fault);
             checkConcerns(command, ofStream);
             return run(connection, name, command, fault);
         } catch (MongoServerException error) {
-            return error(error, ofStream, retryable);
+            return error(error, failed ? fault : null, ofStream, command.containsKey("txnNumber"));
         } catch (ClassCastException | NullPointerException | IllegalArgumentException wrongShape) {
-            return error(unexpected(wrongShape, 9, name + ": a field is missing or of the wrong type"), false, false);
+            return unexpected(wrongShape, 9, name + ": a field is missing or of the wrong type");
         } catch (RuntimeException | StackOverflowError defect) {
-            return error(unexpected(defect, 1, name + " failed in the sandbox: " + defect), false, false);
+            return unexpected(defect, 1, name + " failed in the sandbox: " + defect);
         }
     }
 
     private void checkConcerns(Document command, boolean ofStream) {
         if (command.containsKey("startTransaction") || Boolean.FALSE.equals(command.get("autocommit"))) {
-            throw ErrorCodes.error(263, "Cannot run '"
-                + command.keySet().iterator().next() + "' in a multi-document transaction: this sandbox has none.");
+            throw ErrorCodes.error(263, "Cannot run '" + command.keySet().iterator().next()
+                + "' in a multi-document transaction: this sandbox has none.");
         }
         Object level = command.get("readConcern") instanceof Document concern ? concern.get("level") : null;
-        if (ofStream && level != null && !level.equals("majority")) {
-            throw ErrorCodes.error(72, "Aggregation stage $changeStream cannot run with a readConcern "
-                + "other than 'majority'. Current readConcern: " + level);
-        }
-        if (level != null && !Set.of("local", "available", "majority", "linearizable").contains(level)) {
-            throw ErrorCodes.error(72, "readConcern level " + level + " is not supported");
+        if (level != null) {
+            ErrorCodes.require(!ofStream || level.equals("majority"), 72, "Aggregation stage $changeStream cannot run "
+                + "with a readConcern other than 'majority'. Current readConcern: " + level);
+            ErrorCodes.require(Set.of("local", "available", "majority", "linearizable").contains(level), 72,
+                "readConcern level " + level + " is not supported");
         }
     }
 
@@ -120,11 +112,11 @@ final class Commands {
             .append("errmsg", "No write concern mode named '" + w + "' found in replica set configuration");
     }
 
-    private MongoServerError unexpected(Throwable cause, int code, String message) {
+    private byte[] unexpected(Throwable cause, int code, String message) {
         if (verbose) {
             cause.printStackTrace();
         }
-        return ErrorCodes.error(code, message);
+        return error(ErrorCodes.error(code, message), null, false, false);
     }
 
     private byte[] run(Connection connection, String name, Document command, Document fault)
@@ -146,46 +138,37 @@ final class Commands {
 
     private Document reply(Connection connection, String database, String name, Document command, Document fault)
         throws IOException, InterruptedException {
-        switch (name) {
+        Document late = name.equals("getMore") ? failGetMore.enter(data -> true) : null;
+        if (late != null) {
+            kill((Long) command.get(name));
+            FailPoint.raise(late);
+        }
+        Document reply = switch (name) {
             case "configureFailPoint" -> {
                 FailPoint point = failPoints.get(command.get(name));
-                if (point == null) {
-                    throw ErrorCodes.error(2, "the fail points here are " + failPoints.keySet());
-                }
-                return point.configure(command);
+                ErrorCodes.require(point != null, 2, "the fail points here are " + failPoints.keySet());
+                yield point.configure(command);
             }
-            case "serverStatus" -> {
-                return status();
-            }
-            case "killCursors" -> {
-                return killCursors(connection, database, command);
-            }
-            case "getMore" -> {
-                Document late = failGetMore.enter(data -> true);
-                if (late != null) {
-                    storage.closeCursors(List.of((Long) command.get(name)));
-                    FailPoint.raise(late);
-                }
-            }
-            default -> { }
-        }
-        Document reply = writes.run(connection, database, name, command);
-        if (reply != null) {
-            Document concern = writeConcernError(command, fault);
-            if (concern != null) {
-                label(reply.append("writeConcernError", concern), ((Number) concern.get("code")).intValue(),
-                    fault == null ? null : (List<?>) fault.get("errorLabels"), false, command.containsKey("txnNumber"));
-            }
-            return reply.containsKey("n") ? admin.sign(reply) : reply;
-        }
-        reply = admin.run(connection, database, name, command);
+            case "serverStatus" -> status();
+            case "killCursors" -> killCursors(command);
+            default -> admin.run(connection, database, name, command);
+        };
         if (reply == null) {
             reply = reads.run(connection, database, name, command);
         }
+        if (reply != null) {
+            return reply;
+        }
+        reply = writes.run(database, name, command);
         if (reply == null) {
             throw new NoSuchCommandException(name);
         }
-        return reply;
+        Document concern = writeConcernError(command, fault);
+        if (concern != null) {
+            label(reply.append("writeConcernError", concern), ((Number) concern.get("code")).intValue(), fault, false,
+                command.containsKey("txnNumber"));
+        }
+        return reply.containsKey("n") ? admin.sign(reply) : reply;
     }
 
     private static boolean isChangeStream(Document command) {
@@ -194,26 +177,19 @@ final class Commands {
     }
 
     private byte[] open(Connection connection, String database, Document command) throws InterruptedException {
-        List<?> stages = (List<?>) command.get("pipeline");
-        if (!(((Document) stages.get(0)).get("$changeStream") instanceof Document options)) {
+        List<Document> stages = Aggregation.parse(command.get("pipeline"));
+        if (!(stages.get(0).get("$changeStream") instanceof Document options)) {
             throw ErrorCodes.error(50808, "$changeStream stage expects a document as argument");
         }
-        if (standalone) {
-            throw ErrorCodes.error(40573, "The $changeStream stage is only supported on replica sets");
-        }
+        ErrorCodes.require(!standalone, 40573, "The $changeStream stage is only supported on replica sets");
         boolean deployment = Boolean.TRUE.equals(options.get("allChangesForCluster"));
         String collection = command.get("aggregate") instanceof String name ? name : null;
-        if (deployment && (collection != null || !database.equals("admin"))) {
-            throw ErrorCodes.error(72,
-                "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database");
-        }
-        if (!deployment && Set.of("admin", "local", "config").contains(database)) {
-            throw ErrorCodes.error(73, "$changeStream may not be opened on the internal " + database + " database");
-        }
-        if (collection != null && (collection.isEmpty() || collection.startsWith("system."))) {
-            throw ErrorCodes.error(73,
-                "$changeStream may not be opened on the internal " + database + "." + collection + " collection");
-        }
+        ErrorCodes.require(!deployment || collection == null && database.equals("admin"), 72,
+            "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database");
+        ErrorCodes.require(deployment || !Set.of("admin", "local", "config").contains(database), 73,
+            "$changeStream may not be opened on the internal " + database + " database");
+        ErrorCodes.require(collection == null || !collection.isEmpty() && !collection.startsWith("system."), 73,
+            "$changeStream may not be opened on the internal " + database + "." + collection + " collection");
         ChangeStream stream = new ChangeStream(log, deployment ? null : database, collection, options,
             new Pipeline(stages.subList(1, stages.size())), this::lookup);
         Document cursor = (Document) command.get("cursor");
@@ -225,8 +201,8 @@ final class Commands {
             streams.put(id, stream);
             connection.cursors.add(id);
         }
-        return cursorReply("firstBatch", batch, id, database + "."
-            + (collection == null ? "$cmd.aggregate" : collection));
+        String target = collection == null ? "$cmd.aggregate" : collection;
+        return cursorReply("firstBatch", batch, id, database + "." + target);
     }
 
     private byte[] more(Connection connection, long id, ChangeStream stream, Document command)
@@ -240,14 +216,12 @@ final class Commands {
             FailPoint.raise(failGetMore.enter(data -> true));
             batch = stream.next(size.intValue() == 0 ? Integer.MAX_VALUE : size.intValue(), millis.longValue());
         } catch (MongoServerError error) {
-            kill(Set.of(id));
+            kill(id);
             throw error;
         } finally {
             reading.decrementAndGet();
         }
-        if (!batch.open() && streams.remove(id) == null) {
-            throw ErrorCodes.error(43, "cursor id " + id + " not found");
-        }
+        ErrorCodes.require(batch.open() || streams.remove(id) != null, 43, "cursor id " + id + " not found");
         return cursorReply("nextBatch", batch, batch.open() ? id : 0,
             command.getOrDefault("$db", "admin") + "." + command.get("collection"));
     }
@@ -276,30 +250,21 @@ final class Commands {
             new Document("current", connections.get()).append("threaded", Thread.activeCount()));
     }
 
-    private Document killCursors(Connection connection, String database, Document command) {
-        List<Object> killed = new ArrayList<>();
-        List<Object> others = new ArrayList<>();
-        for (Object cursor : (List<?>) command.get("cursors")) {
-            Long id = ((Number) cursor).longValue();
-            (kill(Set.of(id)) ? killed : others).add(id);
-        }
-        Document rest = storage.handleCommand(connection.channel, database, "killCursors",
-            new Document("killCursors", command.get("killCursors")).append("cursors", others));
-        killed.addAll((List<?>) rest.get("cursorsKilled"));
-        return new Document("cursorsKilled", killed).append("cursorsNotFound", rest.get("cursorsNotFound"))
+    @SuppressWarnings("unchecked")
+    private Document killCursors(Document command) {
+        var byFate = ((List<Long>) command.get("cursors")).stream().collect(Collectors.partitioningBy(this::kill));
+        return new Document("cursorsKilled", byFate.get(true)).append("cursorsNotFound", byFate.get(false))
             .append("cursorsAlive", List.of()).append("cursorsUnknown", List.of()).append("ok", 1.0);
     }
 
-    private boolean kill(Set<Long> ids) {
-        boolean any = false;
-        for (Long id : ids) {
-            ChangeStream stream = streams.remove(id);
-            if (stream != null) {
-                stream.close();
-                any = true;
-            }
+    /** Ends the cursor, and says whether there was one. */
+    private boolean kill(Long id) {
+        ChangeStream stream = streams.remove(id);
+        if (stream == null) {
+            return storage.closeCursor(id);
         }
-        return any;
+        stream.close();
+        return true;
     }
 
     private Document decorate(Document reply) {
@@ -307,23 +272,18 @@ final class Commands {
             : reply.append("$clusterTime", admin.clusterTime()).append("operationTime", log.clusterTime());
     }
 
-    private byte[] error(MongoServerException error, boolean ofStream, boolean retryable) {
-        int code = error instanceof MongoServerError numbered ? numbered.getCode() : 8;
-        String codeName = error instanceof MongoServerError named && named.getCodeName() != null
-            ? named.getCodeName() : ErrorCodes.name(code);
-        Document reply = new Document("ok", 0.0).append("errmsg", error.getMessageWithoutErrorCode())
-            .append("code", code).append("codeName", codeName);
-        if (error instanceof DuplicateKey duplicate) {
-            reply.append("keyPattern", duplicate.pattern).append("keyValue", duplicate.value);
-        }
-        return Wire.encode(decorate(label(reply, code, error instanceof FailPoint.Fault fault ? fault.labels : null,
-            ofStream, retryable)));
+    private byte[] error(MongoServerException error, Document fault, boolean ofStream, boolean retryable) {
+        Document reply = new Document("ok", 0.0).appendAll(ErrorCodes.describe(error));
+        int code = (Integer) reply.get("code");
+        reply.put("codeName", error instanceof MongoServerError named ? named.getCodeName() : ErrorCodes.name(code));
+        return Wire.encode(decorate(label(reply, code, fault, ofStream, retryable)));
     }
 
-    /** With the labels that were asked for, or else with that of a server. */
-    private static Document label(Document reply, int code, List<?> askedFor, boolean ofStream, boolean retryable) {
+    /** With the labels that the fault asks for, or else with that of a server. */
+    private static Document label(Document reply, int code, Document fault, boolean ofStream, boolean retryable) {
         String label = ErrorCodes.label(code, ofStream, retryable);
-        List<?> labels = askedFor != null ? askedFor : label == null ? List.of() : List.of(label);
-        return labels.isEmpty() ? reply : reply.append("errorLabels", labels);
+        Object labels = fault != null && fault.containsKey("errorLabels") ? fault.get("errorLabels")
+            : label == null ? List.of() : List.of(label);
+        return labels.equals(List.of()) ? reply : reply.append("errorLabels", labels);
     }
 }

@@ -1,5 +1,3 @@
-import io.netty.channel.embedded.EmbeddedChannel;
-
 import java.net.Socket;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -13,16 +11,12 @@ final class Connection {
     final int id = COUNT.incrementAndGet();
     /** The address that the client connected to, and so the one that it can reach this server by. */
     final String address;
-    final String clientAddress;
     /** The appName of the client's connection string, or null. */
     volatile Object appName;
-    /** The library keeps books by channel; nothing is sent over this one. */
-    final EmbeddedChannel channel = new EmbeddedChannel();
     /** The cursors that this connection opened or read last; they end with it. */
     final Set<Long> cursors = ConcurrentHashMap.newKeySet();
 
     Connection(Socket socket) {
         address = socket.getLocalAddress().getHostAddress() + ":" + socket.getLocalPort();
-        clientAddress = socket.getInetAddress().getHostAddress() + ":" + socket.getPort();
     }
 }

@@ -9,16 +9,19 @@ final class DuplicateKey extends MongoServerError {
 
     private static final long serialVersionUID = 1L;
 
-    final transient Document pattern = new Document();
-    final transient Document value = new Document();
+    /** What an error of this code has beside the others. */
+    final transient Document details;
 
     DuplicateKey(DuplicateKeyError error, List<IndexKey> keys, Document document) {
         super(11000, "DuplicateKey", error.getMessageWithoutErrorCode());
+        Document pattern = new Document();
+        Document value = new Document();
         for (IndexKey key : keys) {
             Object part = Utils.getSubdocumentValue(document, key.getKey());
             pattern.put(key.getKey(), key.isAscending() ? 1 : -1);
             value.put(key.getKey(), part instanceof Missing ? null : part);
         }
+        details = new Document("keyPattern", pattern).append("keyValue", value);
     }
 
     /** Runs what may find a duplicate. */

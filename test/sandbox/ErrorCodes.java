@@ -1,6 +1,8 @@
-import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.*;
 
 import java.util.*;
+import java.util.stream.*;
 
 /**
  * The server's error codes as far as the sandbox names them, and what drivers may do after each.
@@ -9,27 +11,20 @@ import java.util.*;
  */
 final class ErrorCodes {
 
-    private static final Map<Integer, String> NAMES = Map.ofEntries(
-        Map.entry(1, "InternalError"), Map.entry(2, "BadValue"), Map.entry(6, "HostUnreachable"),
-        Map.entry(7, "HostNotFound"), Map.entry(8, "UnknownError"), Map.entry(9, "FailedToParse"),
-        Map.entry(13, "Unauthorized"), Map.entry(14, "TypeMismatch"), Map.entry(15, "Overflow"),
-        Map.entry(18, "AuthenticationFailed"), Map.entry(20, "IllegalOperation"), Map.entry(26, "NamespaceNotFound"),
-        Map.entry(27, "IndexNotFound"), Map.entry(43, "CursorNotFound"), Map.entry(47, "NoMatchingDocument"),
-        Map.entry(48, "NamespaceExists"), Map.entry(50, "MaxTimeMSExpired"), Map.entry(52, "DollarPrefixedFieldName"),
-        Map.entry(59, "CommandNotFound"), Map.entry(63, "StaleShardVersion"), Map.entry(66, "ImmutableField"),
-        Map.entry(72, "InvalidOptions"), Map.entry(73, "InvalidNamespace"), Map.entry(76, "NoReplicationEnabled"),
-        Map.entry(89, "NetworkTimeout"), Map.entry(91, "ShutdownInProgress"),
-        Map.entry(133, "FailedToSatisfyReadPreference"), Map.entry(136, "CappedPositionLost"),
-        Map.entry(150, "StaleEpoch"), Map.entry(168, "InvalidPipelineOperator"), Map.entry(189, "PrimarySteppedDown"),
-        Map.entry(234, "RetryChangeStream"), Map.entry(238, "NotImplemented"), Map.entry(260, "InvalidResumeToken"),
-        Map.entry(262, "ExceededTimeLimit"), Map.entry(263, "OperationNotSupportedInTransaction"),
-        Map.entry(280, "ChangeStreamFatalError"), Map.entry(286, "ChangeStreamHistoryLost"),
-        Map.entry(9001, "SocketException"), Map.entry(10107, "NotWritablePrimary"),
-        Map.entry(10334, "BSONObjectTooLarge"), Map.entry(11000, "DuplicateKey"),
-        Map.entry(11600, "InterruptedAtShutdown"), Map.entry(11601, "Interrupted"),
-        Map.entry(11602, "InterruptedDueToReplStateChange"), Map.entry(13388, "StaleConfig"),
-        Map.entry(13435, "NotPrimaryNoSecondaryOk"), Map.entry(13436, "NotPrimaryOrSecondary"));
-
+    private static final Map<Integer, String> NAMES = Stream.of("""
+        1 InternalError, 2 BadValue, 6 HostUnreachable, 7 HostNotFound, 8 UnknownError, 9 FailedToParse,
+        13 Unauthorized, 14 TypeMismatch, 15 Overflow, 18 AuthenticationFailed, 20 IllegalOperation,
+        26 NamespaceNotFound, 27 IndexNotFound, 43 CursorNotFound, 47 NoMatchingDocument, 48 NamespaceExists,
+        50 MaxTimeMSExpired, 52 DollarPrefixedFieldName, 59 CommandNotFound, 63 StaleShardVersion, 66 ImmutableField,
+        72 InvalidOptions, 73 InvalidNamespace, 76 NoReplicationEnabled, 89 NetworkTimeout, 91 ShutdownInProgress,
+        133 FailedToSatisfyReadPreference, 136 CappedPositionLost, 150 StaleEpoch, 168 InvalidPipelineOperator,
+        189 PrimarySteppedDown, 234 RetryChangeStream, 238 NotImplemented, 260 InvalidResumeToken,
+        262 ExceededTimeLimit, 263 OperationNotSupportedInTransaction, 280 ChangeStreamFatalError,
+        286 ChangeStreamHistoryLost, 9001 SocketException, 10107 NotWritablePrimary, 10334 BSONObjectTooLarge,
+        11000 DuplicateKey, 11600 InterruptedAtShutdown, 11601 Interrupted, 11602 InterruptedDueToReplStateChange,
+        13388 StaleConfig, 13435 NotPrimaryNoSecondaryOk, 13436 NotPrimaryOrSecondary
+        """.strip().split(",\\s+")).map(entry -> entry.split(" "))
+        .collect(Collectors.toMap(entry -> Integer.valueOf(entry[0]), entry -> entry[1]));
     private static final Set<Integer> RETRYABLE_WRITE =
         Set.of(6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436);
     private static final Set<Integer> RESUMABLE =
@@ -45,6 +40,21 @@ final class ErrorCodes {
     /** An error with the name of its code. */
     static MongoServerError error(int code, String message) {
         return new MongoServerError(code, name(code), message);
+    }
+
+    /** Throws {@link #error(int, String)} unless it holds. */
+    static void require(boolean holds, int code, String message) {
+        if (!holds) {
+            throw error(code, message);
+        }
+    }
+
+    /** What every error has in a reply, alone or among write errors. */
+    static Document describe(MongoServerException error) {
+        int code = error instanceof MongoServerError numbered ? numbered.getCode() : 8;
+        Document description = new Document("code", code);
+        description.putAll(error instanceof DuplicateKey duplicate ? duplicate.details : Map.of());
+        return description.append("errmsg", error.getMessageWithoutErrorCode());
     }
 
     /** The error label that a server sends with the code, or null. */

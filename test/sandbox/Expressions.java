@@ -6,25 +6,23 @@ import de.bwaldvogel.mongo.exception.MongoServerError;
 import java.time.Instant;
 import java.util.*;
 import java.util.function.BiFunction;
-import java.util.stream.Collectors;
+import java.util.stream.*;
 
 /**
  * Aggregation expressions. The library's operators are given values only, never expressions: it takes data that looks
- * like an expression for one. Here are those that bind variables or choose a branch, and those that it lacks.
+ * like an expression for one. Here are those that bind variables or choose a branch.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/reference/operator/aggregation/">Aggregation Operators</a>
  */
 final class Expressions {
 
-    private static final Set<String> LIBRARY =
-        Arrays.stream(Expression.values()).map(Enum::name).collect(Collectors.toSet());
-    private static final Set<String> OURS = Set.of("$first", "$last", "$let", "$regexMatch", "$switch", "$type");
-    /** The arguments of operators that name them, those that may be left out last. */
-    private static final Map<String, List<String>> NAMED = Map.of("$let", List.of("vars", "in"),
-        "$map", List.of("input", "in", "as"), "$filter", List.of("input", "cond", "as"),
-        "$reduce", List.of("input", "initialValue", "in"), "$switch", List.of("branches", "default"),
-        "$regexMatch", List.of("input", "regex", "options"));
-    private static final Set<String> OPTIONAL = Set.of("as", "default", "options");
+    /** The arguments of operators that name them; of these, {@code as} may be left out. */
+    private static final Map<String, Set<String>> NAMED = Map.of("$map", Set.of("input", "as", "in"),
+        "$filter", Set.of("input", "as", "cond"), "$regexMatch", Set.of("input", "regex"));
+    private static final Set<String> NOT_OFFERED = Set.of("$convert", "$dateToString", "$reduce");
+    private static final Set<String> OPERATORS =
+        Stream.concat(Arrays.stream(Expression.values()).map(Enum::name), NAMED.keySet().stream())
+            .filter(operator -> !NOT_OFFERED.contains(operator)).collect(Collectors.toSet());
     private static final Set<String> COMPARISONS = Set.of("$cmp", "$eq", "$gt", "$gte", "$lt", "$lte", "$ne");
 
     private final Map<String, Object> variables;
@@ -35,7 +33,8 @@ final class Expressions {
 
     /** The expression's value for the document: {@link Missing} where it leads to a field that is not there. */
     static Object evaluate(Object expression, Document document) {
-        return new Expressions(Map.of("ROOT", document, "CURRENT", document)).value(expression);
+        return new Expressions(Map.of("ROOT", document, "CURRENT", document, "NOW", Instant.now(),
+            "REMOVE", Missing.getInstance())).value(expression);
     }
 
     /**
@@ -51,41 +50,31 @@ final class Expressions {
             return;
         }
         document.forEach((name, argument) -> {
-            if (name.startsWith("$") && document.size() > 1) {
-                throw ErrorCodes.error(15983, "An object representing an expression must have exactly one field: "
-                    + document);
-            }
-            if (name.startsWith("$") && !LIBRARY.contains(name) && !OURS.contains(name)) {
-                throw ErrorCodes.error(168, "Unrecognized expression '" + name + "'");
-            }
-            List<String> names = NAMED.get(name);
-            if (names != null && !(argument instanceof Document given && names.containsAll(given.keySet())
-                && names.stream().allMatch(each -> given.containsKey(each) || OPTIONAL.contains(each)))) {
-                throw ErrorCodes.error(9, name + " takes " + String.join(", ", names));
+            if (name.startsWith("$")) {
+                ErrorCodes.require(document.size() == 1, 15983,
+                    "An object representing an expression must have exactly one field: " + document);
+                ErrorCodes.require(OPERATORS.contains(name), 168, "Unrecognized expression '" + name + "'");
+                ErrorCodes.require(hasItsArguments(name, argument), 9, "other arguments than those of " + name);
             }
             validate(argument);
         });
     }
 
-    /** What {@code {field: expression}} comes to, so written that the library, which evaluates it, gets the same. */
-    static Document values(Document expressions, Document document) {
-        Document values = new Document();
-        expressions.forEach((field, expression) -> {
-            Object value = evaluate(expression, document);
-            if (value instanceof Document fields) {
-                value = fields.clone();
-                ((Document) value).replaceAll((name, part) -> literal(part));
-            }
-            values.put(field, value);
-        });
-        return values;
+    private static boolean hasItsArguments(String operator, Object argument) {
+        Set<String> names = NAMED.get(operator);
+        if (names != null) {
+            Set<String> given = argument instanceof Document fields ? fields.keySet() : Set.of();
+            return names.containsAll(given) && given.size() >= names.size() - (names.contains("as") ? 1 : 0);
+        }
+        return !operator.equals("$cond") || argument instanceof List<?> parts && parts.size() == 3
+            || argument instanceof Document named && named.keySet().equals(Set.of("if", "then", "else"));
     }
 
     private Object value(Object expression) {
         if (expression instanceof String text && text.startsWith("$")) {
-            boolean variable = text.startsWith("$$");
-            String[] path = text.substring(variable ? 2 : 1).split("\\.");
-            return variable ? field(variable(path[0]), path, 1) : field(variables.get("CURRENT"), path, 0);
+            String[] path = (text.startsWith("$$") ? text.substring(2) : "CURRENT." + text.substring(1)).split("\\.");
+            ErrorCodes.require(variables.containsKey(path[0]), 17276, "Use of undefined variable: " + path[0]);
+            return field(variables.get(path[0]), path, 1);
         }
         if (expression instanceof List<?> list) {
             return list.stream().map(this::valueOrNull).collect(Collectors.toList());
@@ -112,26 +101,6 @@ final class Expressions {
         return Utils.isTrue(value(expression));
     }
 
-    private Object variable(String name) {
-        return switch (name) {
-            case "NOW" -> Instant.now();
-            case "REMOVE" -> Missing.getInstance();
-            case "KEEP", "PRUNE", "DESCEND" -> "$$" + name;
-            default -> {
-                if (!variables.containsKey(name)) {
-                    throw ErrorCodes.error(17276, "Use of undefined variable: " + name);
-                }
-                yield variables.get(name);
-            }
-        };
-    }
-
-    private Expressions with(String name, Object value) {
-        Map<String, Object> more = new HashMap<>(variables);
-        more.put(name, value);
-        return new Expressions(more);
-    }
-
     /** What a path leads to: through an array, the values in its elements. */
     private static Object field(Object value, String[] path, int at) {
         if (at == path.length) {
@@ -139,8 +108,7 @@ final class Expressions {
         }
         if (value instanceof Collection<?> elements) {
             return elements.stream().map(element -> field(element, path, at))
-                .filter(found -> !(found instanceof Missing))
-                .collect(Collectors.toList());
+                .filter(found -> !(found instanceof Missing)).collect(Collectors.toList());
         }
         return value instanceof Document document ? field(document.getOrMissing(path[at]), path, at + 1)
             : Missing.getInstance();
@@ -153,54 +121,19 @@ final class Expressions {
             case "$literal" -> argument;
             case "$and" -> list.stream().allMatch(this::isTrue);
             case "$or" -> list.stream().anyMatch(this::isTrue);
-            case "$cond" -> cond(named.isEmpty() ? list
-                : Arrays.asList(named.get("if"), named.get("then"), named.get("else")));
-            case "$ifNull" -> list.stream().map(this::value).filter(value -> !Missing.isNullOrMissing(value))
-                .findFirst()
-                .orElseGet(() -> value(list.get(list.size() - 1)));
-            case "$switch" -> branch(named);
-            case "$let" -> {
-                Map<String, Object> bound = new HashMap<>(variables);
-                ((Document) named.get("vars")).forEach((name, part) -> bound.put(name, value(part)));
-                yield new Expressions(bound).value(named.get("in"));
+            case "$cond" -> {
+                List<?> parts = named.isEmpty() ? list
+                    : Arrays.asList(named.get("if"), named.get("then"), named.get("else"));
+                yield value(parts.get(isTrue(parts.get(0)) ? 1 : 2));
             }
+            case "$ifNull" -> list.stream().map(this::value).filter(value -> !Missing.isNullOrMissing(value))
+                .findFirst().orElseGet(() -> value(list.get(list.size() - 1)));
             case "$map" -> elements(named, (scope, element) -> scope.valueOrNull(named.get("in")));
             case "$filter" -> elements(named, (scope, element) ->
                 scope.isTrue(named.get("cond")) ? element : Missing.getInstance());
-            case "$reduce" -> {
-                Object[] result = {value(named.get("initialValue"))};
-                yield elements(named, (scope, element) ->
-                    result[0] = scope.with("value", result[0]).value(named.get("in")))
-                    == null ? null : result[0];
-            }
-            case "$regexMatch" -> regexMatch(value(named.get("input")), value(named.get("regex")),
-                value(named.get("options")));
-            case "$type" -> type(value(list.get(0)));
-            case "$first" -> library("$arrayElemAt", Arrays.asList(argument, 0));
-            case "$last" -> library("$arrayElemAt", Arrays.asList(argument, -1));
+            case "$regexMatch" -> regexMatch(value(named.get("input")), value(named.get("regex")));
             default -> library(operator, argument);
         };
-    }
-
-    private Object cond(List<?> parts) {
-        if (parts.size() != 3) {
-            throw ErrorCodes.error(16020, "Expression $cond takes exactly 3 arguments. " + parts.size()
-                + " were passed in.");
-        }
-        return value(parts.get(isTrue(parts.get(0)) ? 1 : 2));
-    }
-
-    private Object branch(Document named) {
-        for (Object branch : (List<?>) named.get("branches")) {
-            if (isTrue(((Document) branch).get("case"))) {
-                return value(((Document) branch).get("then"));
-            }
-        }
-        if (!named.containsKey("default")) {
-            throw ErrorCodes.error(40066,
-                "$switch could not find a matching branch for an input, and no default was specified.");
-        }
-        return value(named.get("default"));
     }
 
     /** The step's results for the elements of the input, each as a variable; null where there is no input. */
@@ -209,49 +142,30 @@ final class Expressions {
         if (Missing.isNullOrMissing(input)) {
             return null;
         }
-        if (!(input instanceof Collection<?> elements)) {
-            int code = named.containsKey("cond") ? 28651 : named.containsKey("initialValue") ? 40080 : 16883;
-            throw ErrorCodes.error(code, "input must be an array, and is " + type(input));
-        }
-        String as = (String) named.getOrDefault("as", "this");
-        return elements.stream().map(element -> step.apply(with(as, element), element))
-            .filter(result -> !(result instanceof Missing)).collect(Collectors.toList());
+        ErrorCodes.require(input instanceof Collection, named.containsKey("cond") ? 28651 : 16883,
+            "input must be an array");
+        return ((Collection<?>) input).stream().map(element -> {
+            Map<String, Object> scope = new HashMap<>(variables);
+            scope.put((String) named.getOrDefault("as", "this"), element);
+            return step.apply(new Expressions(scope), element);
+        }).filter(result -> !(result instanceof Missing)).collect(Collectors.toList());
     }
 
-    private static boolean regexMatch(Object input, Object regex, Object options) {
+    private static boolean regexMatch(Object input, Object regex) {
         if (Missing.isNullOrMissing(input) || Missing.isNullOrMissing(regex)) {
             return false;
         }
-        if (!(input instanceof String text)) {
-            throw ErrorCodes.error(51104, "$regexMatch needs 'input' to be of type string");
-        }
-        BsonRegularExpression expression = regex instanceof BsonRegularExpression given ? given
-            : new BsonRegularExpression((String) regex, "");
-        return (options == null ? expression : new BsonRegularExpression(expression.getPattern(), (String) options))
-            .matcher(text).find();
-    }
-
-    private static String type(Object value) {
-        return value instanceof Missing ? "missing"
-            : Arrays.stream(BsonType.values()).filter(type -> type.matches(value))
-            .map(BsonType::getAlias).findFirst().orElse("regex");
+        ErrorCodes.require(input instanceof String, 51104, "$regexMatch needs 'input' to be of type string");
+        return (regex instanceof BsonRegularExpression given ? given : new BsonRegularExpression((String) regex, ""))
+            .matcher((String) input).find();
     }
 
     /** The value of an operator of the library, whose arguments are values by now. */
     private Object library(String operator, Object argument) {
-        Object values;
-        if (argument instanceof Document named && named.containsKey("date")) {
-            Document literals = new Document();
-            named.forEach((name, part) -> literals.put(name, literal(valueOrNull(part))));
-            values = literals;
-        } else if (argument instanceof List<?> arguments) {
-            // NaN is below all numbers; the library has it above them.
-            values = arguments.stream().map(this::value)
-                .map(value -> COMPARISONS.contains(operator) && Query.isNaN(value)
-                ? Double.NEGATIVE_INFINITY : literal(value)).collect(Collectors.toList());
-        } else {
-            values = literal(value(argument));
-        }
+        // NaN is below all numbers; the library has it above them.
+        Object values = argument instanceof List<?> arguments ? arguments.stream().map(this::value)
+            .map(each -> COMPARISONS.contains(operator) && Query.isNaN(each) ? Double.NEGATIVE_INFINITY : literal(each))
+            .collect(Collectors.toList()) : literal(value(argument));
         if (operator.equals("$objectToArray") && Missing.isNullOrMissing(values)) {
             return null;
         }

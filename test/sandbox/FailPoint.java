@@ -15,18 +15,6 @@ import java.util.function.Predicate;
  */
 final class FailPoint {
 
-    /** What a command is answered with instead of being run. */
-    static final class Fault extends MongoServerError {
-        private static final long serialVersionUID = 1L;
-        /** Instead of those that a server adds; null for these. */
-        final transient List<?> labels;
-
-        Fault(int code, List<?> labels) {
-            super(code, ErrorCodes.name(code), "Failing command via fail point");
-            this.labels = labels;
-        }
-    }
-
     private static final int ALWAYS = Integer.MAX_VALUE;
 
     private Document data = new Document();
@@ -44,21 +32,19 @@ final class FailPoint {
         String name = (String) command.get("configureFailPoint");
         Document mode = command.get("mode") instanceof Document given ? given
             : new Document("times", Map.of("off", 0, "alwaysOn", ALWAYS).get(command.get("mode")));
-        if (mode.size() != 1 || !(mode.getOrDefault("times", mode.get("skip")) instanceof Number n)
-            || n.intValue() < 0) {
+        if (!(mode.getOrDefault("times", mode.get("skip")) instanceof Integer n) || mode.size() > 1 || n < 0) {
             throw ErrorCodes.error(9, "mode is one of \"off\", \"alwaysOn\", {times: N}, {skip: N}");
         }
         Document fault = (Document) command.getOrDefault("data", new Document());
         Fields.check(name, fault);
-        if (name.equals("failCommand") && !(fault.get("failCommands") instanceof Collection) && !n.equals(0)) {
-            throw ErrorCodes.error(9, "data.failCommands must be an array of command names");
-        }
-        if (Boolean.TRUE.equals(fault.get("blockConnection")) && !(fault.get("blockTimeMS") instanceof Number)) {
-            throw ErrorCodes.error(72, "with blockConnection: true, blockTimeMS must be a number");
-        }
+        boolean unnamed = name.equals("failCommand") && !(fault.get("failCommands") instanceof Collection);
+        ErrorCodes.require(!unnamed || n.equals(0), 9, "data.failCommands must be an array of command names");
+        boolean blocks = Boolean.TRUE.equals(fault.get("blockConnection"));
+        ErrorCodes.require(!blocks || fault.get("blockTimeMS") instanceof Number, 72,
+            "with blockConnection: true, blockTimeMS must be a number");
         data = fault;
-        skip = mode.containsKey("skip") ? n.intValue() : 0;
-        times = mode.containsKey("skip") ? ALWAYS : n.intValue();
+        skip = mode.containsKey("skip") ? n : 0;
+        times = mode.containsKey("skip") ? ALWAYS : n;
         return new Document("count", count).append("ok", 1.0);
     }
 
@@ -94,7 +80,7 @@ final class FailPoint {
             throw new IOException("closed by a fail point");
         }
         if (fault.get("errorCode") instanceof Number code) {
-            throw new Fault(code.intValue(), (List<?>) fault.get("errorLabels"));
+            throw ErrorCodes.error(code.intValue(), "Failing command via fail point");
         }
     }
 }

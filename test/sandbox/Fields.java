@@ -9,13 +9,14 @@ import java.util.*;
  */
 final class Fields {
 
-    private static final Set<String> OF_ANY = Set.of("$db", "$clusterTime", "$readPreference", "lsid", "txnNumber",
-        "stmtId", "autocommit", "startTransaction", "comment", "maxTimeMS", "maxTimeMSOpOnly", "readConcern",
-        "writeConcern",
-        "apiVersion", "apiStrict", "apiDeprecationErrors");
+    private static final Set<String> OF_ANY = words("$db $clusterTime $readPreference lsid txnNumber stmtId autocommit "
+        + "startTransaction comment maxTimeMS maxTimeMSOpOnly readConcern writeConcern apiVersion apiStrict "
+        + "apiDeprecationErrors");
     private static final Map<String, Set<String>> DONE = Map.ofEntries(
         entry("find", "filter projection sort skip limit batchSize singleBatch hint noCursorTimeout "
             + "allowPartialResults allowDiskUse"),
+        entry("$changeStream", "resumeAfter startAfter startAtOperationTime fullDocument fullDocumentBeforeChange "
+            + "allChangesForCluster"),
         entry("getMore", "collection batchSize"), entry("killCursors", "cursors"),
         entry("aggregate", "pipeline cursor allowDiskUse hint bypassDocumentValidation"),
         entry("count", "query limit skip hint"), entry("distinct", "key query"),
@@ -31,14 +32,11 @@ final class Fields {
         entry("dropIndexes", "index"), entry("listIndexes", "cursor"), entry("configureFailPoint", "mode data"),
         entry("failCommand", "failCommands errorCode errorLabels closeConnection blockConnection blockTimeMS appName "
             + "writeConcernError"),
-        entry("failGetMoreAfterCursorCheckout", "errorCode closeConnection"),
-        entry("onPrimaryTransactionalWrite", "closeConnection failBeforeCommitExceptionCode"));
+        entry("failGetMoreAfterCursorCheckout", "errorCode"), entry("onPrimaryTransactionalWrite", ""));
     private static final Set<String> NOT_OFFERED = words(
-        "collation let min max returnKey showRecordId tailable awaitData oplogReplay readOnce explain c "
-        + "viewOn pipeline capped size autoIndexId timeseries expireAfterSeconds idIndex clusteredIndex "
-        + "storageEngine validator validationLevel validationAction indexOptionDefaults encryptedFields "
-        + "index cappedSize cappedMax partialFilterExpression hidden wildcardProjection weights "
-        + "default_language language_override textIndexVersion 2dsphereIndexVersion bits prepareUnique");
+        "showExpandedEvents collation let min max returnKey showRecordId tailable awaitData explain viewOn pipeline "
+        + "capped size timeseries expireAfterSeconds clusteredIndex storageEngine validator validationLevel "
+        + "validationAction encryptedFields index partialFilterExpression hidden wildcardProjection weights");
 
     private Fields() {
     }
@@ -61,18 +59,17 @@ final class Fields {
         if (done == null) {
             return;
         }
-        for (var field : fields.entrySet()) {
-            String name = field.getKey();
-            if (name.equals(command) || OF_ANY.contains(name) || done.contains(name)) {
-                continue;
+        boolean isCommand = fields.containsKey(command);
+        fields.forEach((name, value) -> {
+            if (isCommand && (name.equals(command) || OF_ANY.contains(name)) || done.contains(name)) {
+                return;
             }
-            if (!NOT_OFFERED.contains(name)) {
-                throw ErrorCodes.error(40415, "BSON field '" + command + "." + name + "' is an unknown field.");
-            }
-            if (asksForSomething(name, field.getValue())) {
+            ErrorCodes.require(NOT_OFFERED.contains(name), 40415,
+                "BSON field '" + command + "." + name + "' is an unknown field.");
+            if (asksForSomething(name, value)) {
                 throw notOffered(name + " of " + command);
             }
-        }
+        });
     }
 
     private static boolean asksForSomething(String name, Object value) {

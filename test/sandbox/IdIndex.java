@@ -1,6 +1,5 @@
 import de.bwaldvogel.mongo.MongoCollection;
 import de.bwaldvogel.mongo.backend.*;
-import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
 import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.DuplicateKeyError;
 
@@ -8,11 +7,11 @@ import java.util.*;
 
 /**
  * The index on {@code _id}, in order: where each document is. The library's own is without order, and computes the keys
- * of an index on any fields.
+ * of an index on any fields. No update changes an {@code _id}, and the collection looks here itself: the rest is empty.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/indexes/#default-index">Default Index</a>
  */
-final class IdIndex extends MemoryUniqueIndex {
+final class IdIndex extends EmptyIndex<Integer> {
 
     static final String NAME = "_id_";
 
@@ -24,7 +23,7 @@ final class IdIndex extends MemoryUniqueIndex {
             : ORDER.compare(one, other));
 
     IdIndex(List<IndexKey> keys) {
-        super(NAME, keys, false);
+        super(NAME, keys);
     }
 
     @Override
@@ -35,9 +34,8 @@ final class IdIndex extends MemoryUniqueIndex {
     @Override
     public void checkAdd(Document document, MongoCollection<Integer> collection) {
         if (getPosition(document) != null) {
-            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(),
-                new KeyValue(document.get("_id"))),
-                getKeys(), document);
+            KeyValue key = new KeyValue(document.get("_id"));
+            throw new DuplicateKey(new DuplicateKeyError(this, collection, getKeys(), key), getKeys(), document);
         }
     }
 
@@ -49,26 +47,5 @@ final class IdIndex extends MemoryUniqueIndex {
     @Override
     public Integer remove(Document document) {
         return positions.remove(document.get("_id"));
-    }
-
-    /** Never: the collection looks here itself. */
-    @Override
-    public boolean canHandle(Document query) {
-        return false;
-    }
-
-    @Override
-    public long getCount() {
-        return positions.size();
-    }
-
-    @Override
-    public void checkUpdate(Document before, Document after, MongoCollection<Integer> collection) {
-        // No update changes an _id.
-    }
-
-    @Override
-    public void updateInPlace(Document before, Document after, Integer position, MongoCollection<Integer> collection) {
-        // As above.
     }
 }

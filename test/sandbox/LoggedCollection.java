@@ -5,12 +5,11 @@ import de.bwaldvogel.mongo.exception.*;
 import de.bwaldvogel.mongo.oplog.Oplog;
 
 import java.util.*;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
- * A collection in memory that logs what happens to it, finds by {@code _id} without a scan, and matches by {@link Query}.
- * It keeps its documents as BSON: a million are small then, and nobody changes one by changing what was read.
+ * A collection in memory that logs what happens to it, finds by {@code _id} without a scan, and matches by
+ * {@link Query}. It keeps its documents as BSON: a million are small, and nobody changes one by changing what was read.
  */
 final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer> {
 
@@ -55,14 +54,14 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     }
 
     /**
-     * Inserts a document, its {@code _id} in front as a server has it.
+     * Inserts a document, its {@code _id} in front as a server has it; where it was sent so, its very bytes are kept.
      *
-     * @param bytes the document as it was sent, to be kept so, or null
      * @throws MongoServerError 11000 when its {@code _id} is there, and others of the library
      */
-    synchronized void insert(Document document, byte[] bytes) {
+    synchronized void insert(Bson.Sent insert) {
+        Document document = insert.document();
         boolean inFront = !document.isEmpty() && document.keySet().iterator().next().equals("_id");
-        sent = inFront ? bytes : null;
+        sent = inFront ? insert.bytes() : null;
         try {
             addDocument(inFront ? document
                 : new Document("_id", document.getOrDefault("_id", new ObjectId())).appendAll(document));
@@ -144,9 +143,8 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
             return super.matchDocumentsFromStream(query, found, skip, limit, batchSize, order, null);
         }
         Projection projection = new Projection(fields, false);
-        List<Document> whole = new ArrayList<>();
-        super.matchDocumentsFromStream(query, found, skip, limit, 0, order, null).forEach(whole::add);
-        return page(whole.stream().map(projection::apply).toList(), batchSize);
+        QueryResult whole = super.matchDocumentsFromStream(query, found, skip, limit, 0, order, null);
+        return page(whole.collectDocuments().stream().map(projection::apply).toList(), batchSize);
     }
 
     @Override
@@ -162,8 +160,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         if (id != null && !(id instanceof Document)) {
             positions = Stream.ofNullable(ids.positions.get(id));
         } else if (orderBy != null && orderBy.equals(new Document("_id", 1))) {
-            Object from = id instanceof Document range ? range.getOrDefault("$gt", range.get("$gte")) : null;
-            positions = (from == null ? ids.positions : ids.positions.tailMap(from, true)).values().stream();
+            positions = ids.positions.values().stream();
         }
         return positions == null ? super.queryDocuments(query, orderBy, skip, limit, batchSize, fields)
             : matchDocumentsFromStream(query, positions.map(this::getDocument), skip, limit, batchSize, null, fields);
@@ -192,51 +189,49 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     @Override
     public synchronized Document updateDocuments(Document selector, Document change, ArrayFilters arrayFilters,
                                                  boolean isMulti, boolean isUpsert, Oplog oplog) {
+        boolean replaces = UpdateDescription.isReplacement(change);
+        int matched = 0;
+        int modified = 0;
         try {
-            return update(selector, change, arrayFilters, isMulti, isUpsert, oplog);
+            ErrorCodes.require(!isMulti || !replaces, 9, "multi update is not supported for replacement-style update");
+            for (Document found : find(selector, null, isMulti ? 0 : 1)) {
+                matched++;
+                if (replaces) {
+                    modified += replace(found, change).equals(found) ? 0 : 1;
+                    continue;
+                }
+                update = UpdateDescription.position(change, selector, found);
+                hidden.clear();
+                hidden.putAll(found);
+                hidden.keySet().removeIf(name -> !name.contains(".") && !name.startsWith("$"));
+                modified += (Integer) super.updateDocuments(new Document("_id", found.get("_id")), update, arrayFilters,
+                    false, false, oplog).get("nModified");
+            }
+            if (matched > 0 || !isUpsert) {
+                return new Document("n", matched).append("nModified", modified);
+            }
+            Document set = replaces ? change : (Document) change.getOrDefault("$setOnInsert", new Document());
+            upserted.putAll(replaces ? change : Map.of());
+            if ((set.containsKey("_id") ? set : selector).getOrDefault("_id", "") == null) {
+                upserted.put("_id", null);
+            }
+            Document rest = replaces ? new Document() : change;
+            return super.updateDocuments(selector, rest, arrayFilters, false, true, oplog);
         } catch (MongoServerException e) {
             failure = e;
             throw e;
         } finally {
             hidden.clear();
+            upserted.clear();
         }
-    }
-
-    private Document update(Document selector, Document change, ArrayFilters arrayFilters, boolean isMulti,
-                            boolean isUpsert, Oplog oplog) {
-        boolean replaces = UpdateDescription.isReplacement(change);
-        if (isMulti && replaces) {
-            throw ErrorCodes.error(9, "multi update is not supported for replacement-style update");
-        }
-        int matched = 0;
-        int modified = 0;
-        for (Document found : find(selector, null, isMulti ? 0 : 1)) {
-            matched++;
-            if (replaces) {
-                modified += replace(found, change).equals(found) ? 0 : 1;
-                continue;
-            }
-            update = UpdateDescription.position(change, selector, found);
-            hidden.putAll(found);
-            hidden.keySet().removeIf(name -> !name.contains(".") && !name.startsWith("$"));
-            modified += (Integer) super.updateDocuments(new Document("_id", found.get("_id")), update, arrayFilters,
-                false, false, oplog).get("nModified");
-        }
-        if (matched == 0 && isUpsert) {
-            return upsert(selector, change, () ->
-                super.updateDocuments(selector, replaces ? new Document() : change, arrayFilters, false, true, oplog));
-        }
-        return new Document("n", matched).append("nModified", modified);
     }
 
     /** The library keeps the order of the fields, and allows no dots in their names. */
     private Document replace(Document found, Document replacement) {
         Object id = found.get("_id");
         Document after = new Document("_id", id).appendAll(replacement);
-        if (ids.positions.comparator().compare(id, after.get("_id")) != 0) {
-            throw ErrorCodes.error(66, "After applying the update, the (immutable) field '_id' was "
-                + "found to have been altered to _id: " + after.get("_id"));
-        }
+        ErrorCodes.require(ids.positions.comparator().compare(id, after.get("_id")) == 0, 66, "After applying the "
+            + "update, the (immutable) field '_id' was found to have been altered to _id: " + after.get("_id"));
         if (!Arrays.equals(Wire.encode(found), Wire.encode(after))) {
             Integer position = ids.positions.get(id);
             getIndexes().forEach(index -> index.checkUpdate(found, after, this));
@@ -247,39 +242,17 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         return after;
     }
 
-    /** Completes what the library makes of the selector: see {@link #addDocument}. */
-    private Document upsert(Document selector, Document change, Supplier<Document> inLibrary) {
-        boolean replaces = UpdateDescription.isReplacement(change);
-        Document set = replaces ? change : (Document) change.getOrDefault("$setOnInsert", new Document());
-        if (replaces) {
-            upserted.putAll(change);
-        }
-        if (selector.containsKey("_id") && selector.get("_id") == null || set.containsKey("_id")
-            && set.get("_id") == null) {
-            upserted.put("_id", null);
-        }
-        try {
-            return inLibrary.get();
-        } finally {
-            upserted.clear();
-        }
-    }
-
     @Override
     public synchronized void addDocument(Document document) {
         document.putAll(upserted);
-        if (document.get("_id") instanceof Document id && !id.isEmpty()
-            && id.keySet().iterator().next().startsWith("$")) {
-            throw ErrorCodes.error(52, "_id fields may not contain '$'-prefixed fields: "
-                + id.keySet().iterator().next() + " is not valid for storage.");
+        if (document.get("_id") instanceof Document id && id.keySet().stream().anyMatch(name -> name.startsWith("$"))) {
+            throw ErrorCodes.error(52, "_id fields may not contain '$'-prefixed fields: " + id);
         }
         super.addDocument(document);
     }
 
     /** The documents that match, at most so many, or all with 0. */
     List<Document> find(Document selector, Document sort, int limit) {
-        List<Document> found = new ArrayList<>();
-        queryDocuments(selector, sort, 0, limit, 0, null).forEach(found::add);
-        return found;
+        return queryDocuments(selector, sort, 0, limit, 0, null).collectDocuments();
     }
 }

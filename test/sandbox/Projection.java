@@ -6,8 +6,8 @@ import java.util.*;
 import java.util.stream.Collectors;
 
 /**
- * What {@code $project}, {@code $addFields} and the projection of a find leave of a document and add to it. A path leads
- * through embedded documents and the elements of arrays, written with dots or as nested documents.
+ * What {@code $project}, {@code $addFields} and the projection of a find leave of a document and add to it. A path
+ * leads through embedded documents and the elements of arrays, written with dots or as nested documents.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/reference/operator/aggregation/project/">$project</a>
  */
@@ -29,9 +29,7 @@ final class Projection {
     Projection(Document specification, boolean adds) {
         this.adds = adds;
         inclusion = adds ? Boolean.FALSE : null;
-        if (specification.isEmpty()) {
-            throw ErrorCodes.error(adds ? 40177 : 51272, "specification must have at least one field");
-        }
+        ErrorCodes.require(!specification.isEmpty(), adds ? 40177 : 51272, "specification must have a field");
         specification.forEach((path, value) -> parse(tree, path, path, value));
         if (inclusion == null) {
             inclusion = !Boolean.FALSE.equals(tree.get("_id"));
@@ -51,17 +49,14 @@ final class Projection {
 
     private void parse(Document parent, String path, String whole, Object value) {
         String name = path.split("\\.", 2)[0];
-        if (name.isEmpty() || path.endsWith(".") || name.startsWith("$")) {
-            throw ErrorCodes.error(name.startsWith("$") ? 16410 : 15998, "FieldPath field names may be neither empty nor "
-                + "start with '$': " + whole);
-        }
+        ErrorCodes.require(!name.startsWith("$"), 16410, "FieldPath field names may not start with '$': " + whole);
+        ErrorCodes.require(!name.isEmpty() && !path.endsWith("."), 15998, "FieldPath field names may not be empty");
         boolean nested = value instanceof Document fields && !fields.isEmpty()
             && !fields.keySet().iterator().next().startsWith("$");
         Object node = name.equals(path) && !nested ? leaf(whole, value) : parent.getOrDefault(name, new Document());
         Object before = parent.put(name, node);
-        if (before != null && !(before == node && node instanceof Document)) {
-            throw ErrorCodes.error(31249, "Path collision at " + whole);
-        }
+        ErrorCodes.require(before == null || before == node && node instanceof Document, 31249,
+            "Path collision at " + whole);
         if (node instanceof Document below && !name.equals(path)) {
             parse(below, path.substring(name.length() + 1), whole, value);
         } else if (node instanceof Document below) {
@@ -73,11 +68,8 @@ final class Projection {
         boolean computed = adds || !(value instanceof Number || value instanceof Boolean);
         boolean included = computed || Utils.isTrue(value);
         if (!adds && (computed || !path.equals("_id"))) {
-            if (inclusion != null && inclusion != included) {
-                throw included ? ErrorCodes.error(31253, "Cannot do inclusion on field " + path
-                    + " in exclusion projection")
-                    : ErrorCodes.error(31254, "Cannot do exclusion on field " + path + " in inclusion projection");
-            }
+            ErrorCodes.require(inclusion == null || inclusion == included, included ? 31253 : 31254,
+                "Cannot mix inclusions and exclusions in one projection: " + path);
             inclusion = included;
         }
         Expressions.validate(value);
@@ -118,7 +110,7 @@ final class Projection {
     }
 
     private static boolean computes(Document fields) {
-        return fields.values()
-            .stream().anyMatch(node -> node instanceof Computed || node instanceof Document d && computes(d));
+        return fields.values().stream()
+            .anyMatch(node -> node instanceof Computed || node instanceof Document below && computes(below));
     }
 }

@@ -27,79 +27,55 @@ final class Query {
      *
      * @throws MongoServerError 2 BadValue
      */
+    @SuppressWarnings("unchecked")
     static void validate(Document query) {
-        for (Map.Entry<String, Object> entry : query.entrySet()) {
-            if (LOGICAL.contains(entry.getKey())) {
-                if (!(entry.getValue() instanceof List<?> parts) || parts.isEmpty()) {
-                    throw badValue(entry.getKey() + " must be a nonempty array");
-                }
-                for (Object part : parts) {
-                    if (!(part instanceof Document filter)) {
-                        throw badValue("$or/$and/$nor entries need to be full objects");
-                    }
-                    validate(filter);
-                }
-            } else if (entry.getKey().startsWith("$")) {
-                if (entry.getKey().equals("$expr")) {
-                    Expressions.validate(entry.getValue());
-                } else if (!entry.getKey().equals("$comment")) {
-                    throw badValue("unknown top level operator: " + entry.getKey());
-                }
-            } else {
-                validateCondition(entry.getValue());
+        query.forEach((key, condition) -> {
+            if (LOGICAL.contains(key)) {
+                check(condition instanceof List<?> parts && !parts.isEmpty()
+                    && parts.stream().allMatch(Document.class::isInstance), key + " needs a nonempty array of objects");
+                ((List<Document>) condition).forEach(Query::validate);
+            } else if (key.equals("$expr")) {
+                Expressions.validate(condition);
+            } else if (!key.equals("$comment")) {
+                check(!key.startsWith("$"), "unknown top level operator: " + key);
+                validateCondition(condition);
             }
-        }
+        });
     }
 
     private static void validateCondition(Object condition) {
-        if (!isOperators(condition)) {
-            return;
-        }
-        for (Map.Entry<String, Object> operator : ((Document) condition).entrySet()) {
-            Object argument = operator.getValue();
-            switch (operator.getKey()) {
-                case "$not" -> {
-                    if (!isOperators(argument) && !(argument instanceof BsonRegularExpression)) {
-                        throw badValue("$not needs a regex or a document");
-                    }
-                    validateCondition(argument);
-                }
-                case "$elemMatch" -> {
-                    if (!(argument instanceof Document filter)) {
-                        throw badValue("$elemMatch needs an Object");
-                    }
-                    if (isValueCondition(filter)) {
-                        validateCondition(filter);
-                    } else {
-                        validate(filter);
-                    }
-                }
-                case "$in", "$nin", "$all" -> {
-                    if (!(argument instanceof Collection)) {
-                        throw badValue(operator.getKey() + " needs an array");
-                    }
-                }
-                default -> {
-                    if (!OPERATORS.contains(operator.getKey())) {
-                        throw badValue("unknown operator: " + operator.getKey());
-                    }
-                }
-            }
+        if (isOperators(condition)) {
+            ((Document) condition).forEach(Query::validateOperator);
         }
     }
 
-    private static MongoServerError badValue(String message) {
-        return ErrorCodes.error(2, message);
+    private static void validateOperator(String operator, Object argument) {
+        check(OPERATORS.contains(operator), "unknown operator: " + operator);
+        switch (operator) {
+            case "$not" -> {
+                check(isOperators(argument) || argument instanceof BsonRegularExpression, "$not needs a filter");
+                validateCondition(argument);
+            }
+            case "$elemMatch" -> {
+                check(argument instanceof Document, "$elemMatch needs an Object");
+                if (isValueCondition((Document) argument)) {
+                    validateCondition(argument);
+                } else {
+                    validate((Document) argument);
+                }
+            }
+            case "$in", "$nin", "$all" -> check(argument instanceof Collection, operator + " needs an array");
+            default -> { }
+        }
+    }
+
+    private static void check(boolean holds, String message) {
+        ErrorCodes.require(holds, 2, message);
     }
 
     /** Whether the document matches the filter. */
     static boolean matches(Document document, Document query) {
-        for (Map.Entry<String, Object> entry : query.entrySet()) {
-            if (!matches(document, entry.getKey(), entry.getValue())) {
-                return false;
-            }
-        }
-        return true;
+        return query.entrySet().stream().allMatch(entry -> matches(document, entry.getKey(), entry.getValue()));
     }
 
     @SuppressWarnings("unchecked")
@@ -110,30 +86,25 @@ final class Query {
             case "$nor" -> ((List<Document>) condition).stream().noneMatch(part -> matches(document, part));
             case "$expr" -> Utils.isTrue(Expressions.evaluate(condition, document));
             case "$comment" -> true;
-            default -> isOperators(condition) ? matchesAll(document, key, (Document) condition)
+            default -> isOperators(condition) ? ((Document) condition).keySet().stream()
+                .allMatch(operator -> meets(document, key, operator, (Document) condition))
                 : LIBRARY.matches(document, new Document(key, condition));
         };
     }
 
-    private static boolean matchesAll(Document document, String path, Document operators) {
-        for (Map.Entry<String, Object> operator : operators.entrySet()) {
-            Object argument = operator.getValue();
-            boolean matches = switch (operator.getKey()) {
-                case "$not" -> !matches(document, path, argument);
-                case "$ne" -> !matches(document, path, new Document("$eq", argument));
-                case "$nin" -> !matches(document, path, new Document("$in", argument));
-                case "$exists" -> Utils.isTrue(argument)
-                    == LIBRARY.matches(document, new Document(path, new Document("$exists", true)));
-                case "$elemMatch" -> hasElement(document, List.of(path.split("\\.")), (Document) argument);
-                case "$regex" -> LIBRARY.matches(document, new Document(path, regex(operators)));
-                case "$options" -> true;
-                default -> compares(document, path, operator.getKey(), argument);
-            };
-            if (!matches) {
-                return false;
-            }
-        }
-        return true;
+    private static boolean meets(Document document, String path, String operator, Document operators) {
+        Object argument = operators.get(operator);
+        return switch (operator) {
+            case "$not" -> !matches(document, path, argument);
+            case "$ne" -> !matches(document, path, new Document("$eq", argument));
+            case "$nin" -> !matches(document, path, new Document("$in", argument));
+            case "$exists" -> Utils.isTrue(argument)
+                == LIBRARY.matches(document, new Document(path, new Document("$exists", true)));
+            case "$elemMatch" -> hasElement(document, List.of(path.split("\\.")), (Document) argument);
+            case "$regex" -> matches(document, path, BsonRegularExpression.convertToRegularExpression(operators));
+            case "$options" -> true;
+            default -> compares(document, path, operator, argument);
+        };
     }
 
     static boolean isNaN(Object value) {
@@ -142,32 +113,14 @@ final class Query {
 
     /** NaN is neither above nor below a number; the library takes it for the greatest. */
     private static boolean compares(Document document, String path, String operator, Object argument) {
-        Document condition = new Document(path, new Document(operator, argument));
+        Document condition = new Document(operator, argument);
         if (ORDERS.contains(operator) && isNaN(argument)) {
             return operator.endsWith("e") && LIBRARY.matches(document, new Document(path, argument));
         }
-        boolean matches = LIBRARY.matches(document, condition);
-        if (matches && operator.startsWith("$gt") && argument instanceof Number) {
-            String top = path.split("\\.", 2)[0];
-            return LIBRARY.matches(new Document(top, withoutNaN(document.get(top))), condition);
+        if (operator.startsWith("$gt") && argument instanceof Number) {
+            condition.put("$lte", Double.POSITIVE_INFINITY);
         }
-        return matches;
-    }
-
-    private static Object withoutNaN(Object value) {
-        if (value instanceof Document document) {
-            Document result = new Document();
-            document.forEach((name, field) -> result.put(name, withoutNaN(field)));
-            return result;
-        }
-        return value instanceof List<?> list ? list.stream().map(Query::withoutNaN).toList() : isNaN(value) ? null
-            : value;
-    }
-
-    private static Document regex(Document operators) {
-        Document regex = new Document("$regex", operators.get("$regex"));
-        regex.putIfNotNull("$options", operators.get("$options"));
-        return regex;
+        return LIBRARY.matches(document, new Document(path, condition));
     }
 
     private static boolean hasElement(Object value, List<String> path, Document condition) {

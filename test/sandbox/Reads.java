@@ -1,6 +1,5 @@
 import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
-import de.bwaldvogel.mongo.backend.aggregation.stage.GroupStage;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.NoopOplog;
@@ -20,6 +19,11 @@ final class Reads {
 
     private static final Set<String> OF_THE_LIBRARY = Set.of("find", "count", "distinct", "getMore", "listIndexes",
         "collStats", "dbStats", "validate");
+    /** Stages of the library that evaluate no expressions. */
+    private static final Set<String> OF_VALUES = Set.of("$count", "$limit", "$skip", "$sort", "$unwind");
+    /** As drivers count documents. */
+    private static final Document COUNT =
+        new Document("$group", new Document("_id", 1).append("n", new Document("$sum", 1)));
     /** The first batch's size where the client names none, as on a server. */
     static final int FIRST_BATCH = 101;
     private static final int BATCH = 1000;
@@ -51,10 +55,7 @@ final class Reads {
             if (name.equals("find") || name.equals("getMore")) {
                 command.putIfAbsent("batchSize", name.equals("find") ? FIRST_BATCH : BATCH);
             }
-            reply = storage.handleCommand(connection.channel, database, name, command);
-            if (name.equals("dbStats")) {
-                reply.put("views", 0);
-            }
+            reply = storage.command(database, name, command);
         } else {
             return null;
         }
@@ -70,63 +71,42 @@ final class Reads {
             throw ErrorCodes.error(73, "{aggregate: 1} is not valid here; a collection is required.");
         }
         if (!(command.get("cursor") instanceof Document options)) {
-            throw ErrorCodes.error(9,
-                "The 'cursor' option is required, except for aggregate with the explain argument");
+            throw ErrorCodes.error(9, "The 'cursor' option is required");
         }
         LoggedCollection collection = storage.collection(database, name);
         boolean statistics = !stages.isEmpty() && stages.get(0).containsKey("$collStats");
         Stream<Document> documents = collection == null ? Stream.empty()
             : statistics ? Stream.of(statistics(connection, collection)) : collection.queryAllAsStream();
         for (Document stage : statistics ? stages.subList(1, stages.size()) : stages) {
-            documents = run(stage, documents, database, collection);
+            documents = run(stage, documents, collection);
         }
         int size = ((Number) options.getOrDefault("batchSize", FIRST_BATCH)).intValue();
         Document cursor = new Document("ns", database + "." + name);
         List<Document> results = documents.toList();
-        if (collection == null) {
-            cursor.append("firstBatch", results).append("id", 0L);
-        } else {
-            QueryResult batch = collection.page(results, Math.max(1, size));
-            cursor.append("firstBatch", batch.collectDocuments()).append("id", batch.getCursorId());
-        }
+        QueryResult batch = collection == null ? new QueryResult() : collection.page(results, Math.max(1, size));
+        cursor.append("firstBatch", batch.collectDocuments()).append("id", batch.getCursorId());
         return new Document("cursor", cursor).append("ok", 1.0);
     }
 
-    private Stream<Document> run(Document stage, Stream<Document> documents, String database,
-        LoggedCollection collection) {
-        if (stage.get("$sample") instanceof Document sample && sample.get("size") instanceof Integer size
-            && size >= 0) {
+    private Stream<Document> run(Document stage, Stream<Document> documents, LoggedCollection collection) {
+        String name = Pipeline.name(stage);
+        ErrorCodes.require(!name.equals("$changeStream"), 40602,
+            "$changeStream is only valid as the first stage in a pipeline.");
+        if (name.equals("$sample")) {
             // The library sorts by a comparator that contradicts itself, which some sorts refuse.
             List<Document> shuffled = new ArrayList<>(documents.toList());
             Collections.shuffle(shuffled);
-            return shuffled.stream().limit(size);
+            return shuffled.stream().limit((Integer) ((Document) stage.get(name)).get("size"));
         }
-        if (stage.containsKey("$changeStream")) {
-            throw ErrorCodes.error(40602, "$changeStream is only valid as the first stage in a pipeline.");
+        if (OF_VALUES.contains(name) || stage.equals(COUNT)) {
+            return Aggregation.fromPipeline(List.of(stage), null, null, collection, NoopOplog.get())
+                .runStagesAsStream(documents);
         }
-        if (stage.get("$group") instanceof Document group) {
-            return group(group, documents);
-        }
-        String name = stage.keySet().iterator().next();
         UnaryOperator<Document> transform = Pipeline.transform(name, stage.get(name));
-        return transform != null ? documents.map(transform).filter(Objects::nonNull)
-            : Aggregation.fromPipeline(List.of(stage), storage::resolveDatabase, storage.resolveDatabase(database),
-                collection, NoopOplog.get()).runStagesAsStream(documents);
-    }
-
-    /** By the library, but of values only: each field's expression is evaluated here. */
-    private static Stream<Document> group(Document group, Stream<Document> documents) {
-        Document expressions = new Document();
-        Document ofValues = new Document();
-        group.forEach((field, part) -> {
-            boolean accumulates = !field.equals("_id") && part instanceof Document operator && operator.size() == 1;
-            Object expression = accumulates ? ((Document) part).values().iterator().next() : part;
-            Expressions.validate(expression);
-            expressions.put(field, expression);
-            ofValues.put(field, field.equals("_id") ? "$_id" : !accumulates ? part
-                : new Document(((Document) part).keySet().iterator().next(), "$" + field));
-        });
-        return new GroupStage(ofValues).apply(documents.map(document -> Expressions.values(expressions, document)));
+        if (transform == null) {
+            throw Fields.notOffered(name + " in an aggregation");
+        }
+        return documents.map(transform).filter(Objects::nonNull);
     }
 
     private static Document statistics(Connection connection, LoggedCollection collection) {

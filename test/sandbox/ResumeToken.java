@@ -46,18 +46,14 @@ record ResumeToken(long time, Kind kind) {
             throw ErrorCodes.error(40647, "Bad resume token: _data of missing or of wrong type");
         }
         String hex = data.toUpperCase();
-        if (!hex.matches("([0-9A-F]{2})*")) {
-            throw ErrorCodes.error(9, "resume token string was not a valid hex string");
-        }
+        ErrorCodes.require(hex.matches("([0-9A-F]{2})*"), 9, "resume token string was not a valid hex string");
         Matcher matcher = FORM.matcher(hex);
         if (matcher.matches()) {
             Kind kind = matcher.group(2).equals("29") ? Kind.MARK
                 : matcher.group(3).startsWith("6F") ? Kind.INVALIDATE : Kind.EVENT;
             return new ResumeToken(Long.parseUnsignedLong(matcher.group(1), 16), kind);
         }
-        if (hex.isEmpty() || hex.startsWith("82")) {
-            throw ErrorCodes.error(15, "resume token ends too early");
-        }
+        ErrorCodes.require(!hex.isEmpty() && !hex.startsWith("82"), 15, "resume token ends too early");
         throw ErrorCodes.error(50811, "Bad resume token: unknown type of value");
     }
 

@@ -5,6 +5,7 @@ import de.bwaldvogel.mongo.backend.memory.index.MemoryUniqueIndex;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.Oplog;
+import io.netty.channel.embedded.EmbeddedChannel;
 
 import java.util.*;
 
@@ -12,9 +13,21 @@ import java.util.*;
 final class Storage extends AbstractMongoBackend {
 
     private final ChangeLog log;
+    /** The library keeps books by channel; nothing is sent over this one. */
+    private final EmbeddedChannel channel = new EmbeddedChannel();
 
     Storage(ChangeLog log) {
         this.log = log;
+    }
+
+    /** The library's reply to a command. */
+    Document command(String database, String name, Document command) {
+        return handleCommand(channel, database, name, command);
+    }
+
+    /** Closes a cursor of the library, and says whether there was one. */
+    boolean closeCursor(long id) {
+        return getCursorRegistry().remove(id);
     }
 
     @Override
@@ -75,18 +88,15 @@ final class Storage extends AbstractMongoBackend {
 
     /** Drops indexes of the collection: by name, by a list of names, by key, or all with {@code "*"}. */
     void dropIndexes(LoggedCollection collection, Object which) {
-        MongoCollection<?> all = resolveDatabase(collection.getDatabaseName()).resolveCollection("system.indexes",
-            true);
+        MongoCollection<?> all = collection.getDatabase().resolveCollection("system.indexes", true);
         List<?> wanted = which instanceof List<?> list ? list : List.of(which);
         List<Document> found = all.queryAllAsStream().filter(index -> index.get("ns").equals(collection.getFullName()))
             .filter(index -> which.equals("*") ? !index.get("name").equals(IdIndex.NAME)
                 : wanted.contains(index.get("name")) || wanted.contains(index.get("key"))).toList();
-        if (found.stream().anyMatch(index -> index.get("name").equals(IdIndex.NAME))) {
-            throw ErrorCodes.error(72, "cannot drop _id index");
-        }
-        if (found.size() < wanted.size() && !which.equals("*")) {
-            throw ErrorCodes.error(27, "index not found with name or key " + which);
-        }
+        ErrorCodes.require(found.stream().noneMatch(index -> index.get("name").equals(IdIndex.NAME)), 72,
+            "cannot drop _id index");
+        ErrorCodes.require(found.size() >= wanted.size() || which.equals("*"), 27,
+            "index not found with name or key " + which);
         for (Document index : found) {
             collection.dropIndex((String) index.get("name"));
             all.deleteDocuments(new Document("ns", index.get("ns")).append("name", index.get("name")), 1);
@@ -98,10 +108,6 @@ final class Storage extends AbstractMongoBackend {
         return listDatabaseNames().stream().filter(name -> !collectionNames(name).isEmpty()).sorted().toList();
     }
 
-    boolean hasDatabase(String name) {
-        return listDatabaseNames().contains(name) && !collectionNames(name).isEmpty();
-    }
-
     List<String> collectionNames(String database) {
         MongoCollection<?> names = resolveDatabase(database).resolveCollection("system.namespaces", true);
         return names.queryAllAsStream().map(name -> name.get("name").toString().substring(database.length() + 1))
@@ -110,7 +116,7 @@ final class Storage extends AbstractMongoBackend {
 
     /** The collection, or null where there is none. */
     LoggedCollection collection(String database, String name) {
-        return resolveDatabase(database).resolveCollection(name, false) instanceof LoggedCollection logged ? logged
-            : null;
+        MongoCollection<?> found = resolveDatabase(database).resolveCollection(name, false);
+        return found instanceof LoggedCollection logged ? logged : null;
     }
 }

@@ -99,15 +99,11 @@ final class UpdateDescription {
     /** The update with the positional {@code $} replaced by the index of the element that the filter found. */
     static Document position(Document update, Document selector, Document found) {
         Document result = new Document();
-        for (var operator : update.entrySet()) {
-            if (!operator.getKey().startsWith("$") || !(operator.getValue() instanceof Document changes)) {
-                result.put(operator.getKey(), operator.getValue());
-                continue;
-            }
+        update.forEach((operator, changes) -> {
             Document positioned = new Document();
-            changes.forEach((path, value) -> positioned.put(position(path, selector, found), value));
-            result.put(operator.getKey(), positioned);
-        }
+            ((Document) changes).forEach((path, value) -> positioned.put(position(path, selector, found), value));
+            result.put(operator, positioned);
+        });
         return result;
     }
 
@@ -118,9 +114,7 @@ final class UpdateDescription {
         }
         String array = path.substring(0, at);
         Integer index = get(found, array) instanceof List<?> list ? Query.position(selector, array, list) : null;
-        if (index == null) {
-            throw ErrorCodes.error(2, "The positional operator did not find the match needed from the query.");
-        }
+        ErrorCodes.require(index != null, 2, "The positional operator did not find the match needed from the query.");
         return array + "." + index + path.substring(at + 2);
     }
 }

@@ -127,7 +127,7 @@ final class Wire implements AutoCloseable {
         }
         int length = reply.writerIndex();
         reply.setIntLE(0, length).setIntLE(8, requestId).setIntLE(12, opCode == OP_MSG ? OP_MSG : OP_REPLY);
-        return bytes(reply);
+        return ByteBufUtil.getBytes(reply);
     }
 
     private static Document readMessage(int flags, ByteBuf body) throws IOException {
@@ -161,7 +161,7 @@ final class Wire implements AutoCloseable {
     static byte[] encode(Document document) {
         ByteBuf buffer = Unpooled.buffer();
         BsonEncoder.encodeDocument(document, buffer);
-        return bytes(buffer);
+        return ByteBufUtil.getBytes(buffer);
     }
 
     /** A reply with a cursor whose batch is encoded already, so that each stream's events are encoded once. */
@@ -181,7 +181,7 @@ final class Wire implements AutoCloseable {
             });
             fields(out, reply);
         });
-        return bytes(out);
+        return ByteBufUtil.getBytes(out);
     }
 
     private static void document(ByteBuf out, Runnable content) {
@@ -199,11 +199,5 @@ final class Wire implements AutoCloseable {
     private static void fields(ByteBuf out, Document document) {
         byte[] encoded = encode(document);
         out.writeBytes(encoded, 4, encoded.length - 5);
-    }
-
-    private static byte[] bytes(ByteBuf buffer) {
-        byte[] bytes = new byte[buffer.readableBytes()];
-        buffer.readBytes(bytes);
-        return bytes;
     }
 }

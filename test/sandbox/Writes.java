@@ -5,6 +5,7 @@ import de.bwaldvogel.mongo.oplog.NoopOplog;
 
 import java.io.IOException;
 import java.util.*;
+import java.util.function.IntConsumer;
 
 /**
  * The commands that change documents, collections and databases.
@@ -14,9 +15,7 @@ import java.util.*;
 final class Writes {
 
     private static final Set<String> UPDATE_OPERATORS = Set.of("$currentDate", "$inc", "$min", "$max", "$mul",
-        "$rename",
-        "$set", "$setOnInsert", "$unset", "$addToSet", "$pop", "$pull", "$push", "$pullAll");
-    private static final int REMEMBERED_SESSIONS = 1000;
+        "$rename", "$set", "$setOnInsert", "$unset", "$addToSet", "$pop", "$pull", "$push", "$pullAll");
 
     private record Retryable(Object number, Document reply) {
     }
@@ -24,13 +23,7 @@ final class Writes {
     private final ChangeLog log;
     private final Storage storage;
     /** The last retryable write of each session: one that is sent again must not be done again. */
-    private final Map<Object, Retryable> sessions = new LinkedHashMap<>() {
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Object, Retryable> eldest) {
-            return size() > REMEMBERED_SESSIONS;
-        }
-    };
-
+    private final Map<Object, Retryable> sessions = new HashMap<>();
     private final FailPoint failWrite;
 
     Writes(ChangeLog log, Storage storage, FailPoint failWrite) {
@@ -44,77 +37,58 @@ final class Writes {
      *
      * @throws IOException to close the connection instead of replying, by a fail point
      */
-    Document run(Connection connection, String database, String name, Document command)
-        throws IOException, InterruptedException {
+    Document run(String database, String name, Document command) throws IOException, InterruptedException {
         Object session = command.get("txnNumber") == null ? null : command.get("lsid");
         Retryable last = sessions.get(session);
         if (session != null && last != null && last.number.equals(command.get("txnNumber"))) {
             return new Document(last.reply);
         }
         Document fault = session == null ? null : failWrite.enter(data -> true);
-        boolean closes = fault != null && !Boolean.FALSE.equals(fault.get("closeConnection"));
-        if (fault != null && fault.get("failBeforeCommitExceptionCode") instanceof Number code) {
-            FailPoint.raise(new Document("closeConnection", closes).append("errorCode", code));
-        }
         Document reply = switch (name) {
-            case "insert" -> insert(database, target(database, command, name), command);
-            case "update" -> update(connection, database, target(database, command, name), command);
-            case "delete" -> delete(database, target(database, command, name), command);
-            case "findAndModify", "findandmodify" ->
-                findAndModify(connection, database, target(database, command, name), command);
-            case "createIndexes" -> createIndexes(connection, database, target(database, command, name), command);
+            case "insert" -> insert(database, target(database, command.get(name)), command);
+            case "update" -> update(database, target(database, command.get(name)), command);
+            case "delete" -> delete(database, target(database, command.get(name)), command);
+            case "findAndModify" -> findAndModify(database, target(database, command.get(name)), command);
+            case "createIndexes" -> createIndexes(database, target(database, command.get(name)), command);
             case "dropIndexes" -> dropIndexes(database, command);
             case "create" -> create(database, command);
             case "collMod" -> collMod(database, command);
-            case "drop" -> drop(connection, database, command);
+            case "drop" -> drop(database, command);
             case "dropDatabase" -> dropDatabase(database);
-            case "renameCollection" -> rename(connection, command);
+            case "renameCollection" -> rename(command);
             default -> null;
         };
         if (session != null && reply != null) {
             sessions.put(session, new Retryable(command.get("txnNumber"), new Document(reply)));
         }
-        FailPoint.raise(closes ? new Document("closeConnection", true) : null);
+        FailPoint.raise(fault == null ? null : new Document("closeConnection", true));
         return reply;
     }
 
-    private static String target(String database, Document command, String name) {
-        String collection = (String) command.get(name);
-        if (collection.isEmpty() || collection.contains("$") || collection.indexOf('\0') >= 0) {
-            throw ErrorCodes.error(73, "Invalid namespace specified '" + database + "." + collection + "'");
-        }
-        if (collection.startsWith("system.")) {
-            throw ErrorCodes.error(73, "cannot write to '" + database + "." + collection + "'");
-        }
+    private static String target(String database, Object name) {
+        String collection = (String) name;
+        boolean valid = !collection.isEmpty() && !collection.contains("$") && !collection.contains("\0")
+            && !collection.startsWith("system.");
+        ErrorCodes.require(valid, 73, "Invalid namespace specified '" + database + "." + collection + "'");
         return collection;
     }
 
-    private interface Write {
-        void run(int index);
-    }
-
     /** Runs each write of a command; what fails is told by its index, and ends an ordered command. */
-    private Document each(Document command, int count, Document reply, Write write) {
+    private Document each(Document command, int count, IntConsumer write) {
         boolean ordered = !Boolean.FALSE.equals(command.get("ordered"));
         List<Document> errors = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             try {
-                write.run(i);
+                write.accept(i);
             } catch (MongoServerException error) {
-                int code = error instanceof MongoServerError numbered ? numbered.getCode() : 9;
-                Document failed = new Document("index", i).append("code", code);
-                if (error instanceof DuplicateKey duplicate) {
-                    failed.append("keyPattern", duplicate.pattern).append("keyValue", duplicate.value);
-                }
-                errors.add(failed.append("errmsg", error.getMessageWithoutErrorCode()));
+                errors.add(new Document("index", i).appendAll(ErrorCodes.describe(error)));
                 if (ordered) {
                     break;
                 }
             }
         }
-        if (!errors.isEmpty()) {
-            reply.put("writeErrors", errors);
-        }
+        Document reply = new Document();
+        reply.putIfNotNull("writeErrors", errors.isEmpty() ? null : errors);
         return reply.append("ok", 1.0);
     }
 
@@ -122,12 +96,9 @@ final class Writes {
         List<?> documents = (List<?>) command.get("documents");
         LoggedCollection target = collectionOrNew(database, collection);
         int[] n = {0};
-        Document reply = each(command, documents.size(), new Document(), i -> {
-            if (documents.get(i) instanceof Bson.Sent sent) {
-                target.insert(sent.document(), sent.bytes());
-            } else {
-                target.insert((Document) documents.get(i), null);
-            }
+        Document reply = each(command, documents.size(), i -> {
+            Object document = documents.get(i);
+            target.insert(document instanceof Bson.Sent sent ? sent : new Bson.Sent((Document) document, null));
             n[0]++;
         });
         return reply.append("n", n[0]);
@@ -139,20 +110,18 @@ final class Writes {
             storage.resolveDatabase(database).createCollectionOrThrowIfExists(name);
             collection = storage.collection(database, name);
         }
-        if (collection == null) {
-            throw ErrorCodes.error(73, "cannot write to the internal database " + database);
-        }
+        ErrorCodes.require(collection != null, 73, "cannot write to the internal database " + database);
         return collection;
     }
 
     @SuppressWarnings("unchecked")
-    private Document update(Connection connection, String database, String collection, Document command) {
+    private Document update(String database, String collection, Document command) {
         List<Document> updates = (List<Document>) command.get("updates");
         updates.forEach(update -> Fields.check("update.updates", update));
         List<Document> upserted = new ArrayList<>();
         int[] n = {0, 0};
-        Document reply = each(command, updates.size(), new Document(), i -> {
-            Document result = updateOne(connection, database, collection, updates.get(i));
+        Document reply = each(command, updates.size(), i -> {
+            Document result = updateOne(database, collection, updates.get(i));
             n[0] += (Integer) result.get("n");
             n[1] += (Integer) result.get("nModified");
             if (result.get("upserted") instanceof Iterable<?> ids) {
@@ -160,21 +129,19 @@ final class Writes {
             }
         });
         reply.append("n", n[0]).append("nModified", n[1]);
-        if (!upserted.isEmpty()) {
-            reply.put("upserted", upserted);
-        }
+        reply.putIfNotNull("upserted", upserted.isEmpty() ? null : upserted);
         return reply;
     }
 
     /** One update, in the form of an element of {@code updates}. */
-    private Document updateOne(Connection connection, String database, String name, Document update) {
+    private Document updateOne(String database, String name, Document update) {
         validate(update.get("u"));
         Query.validate((Document) update.get("q"));
         if (storage.collection(database, name) == null && !Boolean.TRUE.equals(update.get("upsert"))) {
             return new Document("n", 0).append("nModified", 0);
         }
         LoggedCollection collection = collectionOrNew(database, name);
-        Document result = storage.handleCommand(connection.channel, database, "update",
+        Document result = storage.command(database, "update",
             new Document("update", name).append("updates", List.of(update)));
         if (result.containsKey("writeErrors")) {
             throw collection.failure;
@@ -186,19 +153,13 @@ final class Writes {
         if (!(update instanceof Document change)) {
             throw ErrorCodes.error(9, "this sandbox offers no updates with an aggregation pipeline");
         }
-        if (UpdateDescription.isReplacement(change)) {
-            return;
-        }
-        for (Map.Entry<String, Object> operator : change.entrySet()) {
-            if (!UPDATE_OPERATORS.contains(operator.getKey())) {
-                throw ErrorCodes.error(9, "Unknown modifier: " + operator.getKey()
-                    + ". Expected a valid update modifier or pipeline-style update specified as an array");
-            }
-            if (!(operator.getValue() instanceof Document)) {
-                throw ErrorCodes.error(9,
-                    "Modifiers operate on fields but we found another type for " + operator.getKey());
-            }
-        }
+        boolean replaces = UpdateDescription.isReplacement(change);
+        change.forEach((operator, fields) -> {
+            ErrorCodes.require(replaces || UPDATE_OPERATORS.contains(operator), 9, "Unknown modifier: " + operator
+                + ". Expected a valid update modifier or pipeline-style update specified as an array");
+            ErrorCodes.require(replaces || fields instanceof Document, 9,
+                "Modifiers operate on fields but we found another type for " + operator);
+        });
     }
 
     @SuppressWarnings("unchecked")
@@ -207,7 +168,7 @@ final class Writes {
         deletes.forEach(delete -> Fields.check("delete.deletes", delete));
         LoggedCollection collection = storage.collection(database, name);
         int[] n = {0};
-        Document reply = each(command, deletes.size(), new Document(), i -> {
+        Document reply = each(command, deletes.size(), i -> {
             Document query = (Document) deletes.get(i).get("q");
             Query.validate(query);
             int limit = ((Number) deletes.get(i).get("limit")).intValue();
@@ -216,7 +177,7 @@ final class Writes {
         return reply.append("n", n[0]);
     }
 
-    private Document findAndModify(Connection connection, String database, String name, Document command) {
+    private Document findAndModify(String database, String name, Document command) {
         Document query = (Document) command.getOrDefault("query", new Document());
         Query.validate(query);
         Document fields = (Document) command.getOrDefault("fields", new Document());
@@ -233,7 +194,7 @@ final class Writes {
         } else {
             Document one = command.clone().append("u", command.get("update")).append("q", found == null ? query
                 : new Document("$and", List.of(new Document("_id", found.get("_id")), query)));
-            Document result = updateOne(connection, database, name, one);
+            Document result = updateOne(database, name, one);
             last.append("updatedExisting", found != null);
             Object id = found == null ? null : found.get("_id");
             if (result.get("upserted") instanceof List<?> ids) {
@@ -248,7 +209,7 @@ final class Writes {
     }
 
     @SuppressWarnings("unchecked")
-    private Document createIndexes(Connection connection, String database, String name, Document command) {
+    private Document createIndexes(String database, String name, Document command) {
         for (Document index : (List<Document>) command.get("indexes")) {
             Fields.check("createIndexes.indexes", index);
             if (!List.of(1, -1).containsAll(((Document) index.get("key")).values().stream()
@@ -259,7 +220,7 @@ final class Writes {
         boolean created = storage.collection(database, name) == null;
         LoggedCollection collection = collectionOrNew(database, name);
         int before = collection.getNumIndexes();
-        storage.handleCommand(connection.channel, database, "createIndexes", command);
+        storage.command(database, "createIndexes", command);
         return new Document("numIndexesBefore", before).append("numIndexesAfter", collection.getNumIndexes())
             .append("createdCollectionAutomatically", created).append("ok", 1.0);
     }
@@ -273,20 +234,14 @@ final class Writes {
 
     private LoggedCollection existing(String database, String name, String otherwise) {
         LoggedCollection collection = storage.collection(database, name);
-        if (collection == null) {
-            throw ErrorCodes.error(26, otherwise);
-        }
+        ErrorCodes.require(collection != null, 26, otherwise);
         return collection;
     }
 
     private Document create(String database, Document command) {
-        String name = (String) command.get("create");
-        if (name.isEmpty() || name.contains("$") || name.startsWith("system.")) {
-            throw ErrorCodes.error(73, "invalid collection name");
-        }
-        if (storage.collection(database, name) != null) {
-            throw ErrorCodes.error(48, "Collection already exists. NS: " + database + "." + name);
-        }
+        String name = target(database, command.get("create"));
+        ErrorCodes.require(storage.collection(database, name) == null, 48,
+            "Collection already exists. NS: " + database + "." + name);
         collectionOrNew(database, name).images = images(command, false);
         return Admin.ok();
     }
@@ -308,16 +263,16 @@ final class Writes {
         return enabled;
     }
 
-    private Document drop(Connection connection, String database, Document command) {
+    private Document drop(String database, Document command) {
         String name = (String) command.get("drop");
         existing(database, name, "ns not found");
-        Document reply = storage.handleCommand(connection.channel, database, "drop", new Document("drop", name));
+        Document reply = storage.command(database, "drop", new Document("drop", name));
         log.add(new ChangeLog.Change("drop", database, name, null));
         return reply;
     }
 
     private Document dropDatabase(String database) {
-        if (!storage.hasDatabase(database)) {
+        if (!storage.databaseNames().contains(database)) {
             return Admin.ok();
         }
         for (String name : storage.collectionNames(database)) {
@@ -328,20 +283,18 @@ final class Writes {
         return new Document("dropped", database).append("ok", 1.0);
     }
 
-    private Document rename(Connection connection, Document command) {
+    private Document rename(Document command) {
         String[] from = ((String) command.get("renameCollection")).split("\\.", 2);
         String[] to = ((String) command.get("to")).split("\\.", 2);
-        if (from.length < 2 || to.length < 2 || to[1].isEmpty() || to[1].contains("$") || to[1].startsWith("system.")) {
-            throw ErrorCodes.error(73, "Invalid namespace specified '" + command.get("to") + "'");
-        }
+        ErrorCodes.require(from.length == 2 && to.length == 2, 73, "Invalid namespace specified");
+        target(to[0], to[1]);
         existing(from[0], from[1], "Source collection " + from[0] + "." + from[1] + " does not exist");
         if (!from[0].equals(to[0])) {
             throw Fields.notOffered("a rename to another database");
         }
-        if (storage.collection(to[0], to[1]) != null && !Boolean.TRUE.equals(command.get("dropTarget"))) {
-            throw ErrorCodes.error(48, "target namespace exists");
-        }
-        storage.handleCommand(connection.channel, "admin", "renameCollection", command);
+        ErrorCodes.require(storage.collection(to[0], to[1]) == null || Boolean.TRUE.equals(command.get("dropTarget")),
+            48, "target namespace exists");
+        storage.command("admin", "renameCollection", command);
         log.add(new ChangeLog.Change("rename", from[0], from[1], List.of(to)));
         return Admin.ok();
     }
