@@ -106,19 +106,21 @@ final class ChangeStream {
      */
     synchronized Batch next(int count, long waitMillis) throws InterruptedException {
         long end = System.nanoTime() + waitMillis * 1_000_000;
+        // A long way through changes that the filter drops must not outlast the client's read time-out.
+        long latest = System.nanoTime() + Math.max(waitMillis, 1000) * 1_000_000;
         List<byte[]> events = new ArrayList<>();
-        fill(events, count);
+        fill(events, count, latest);
         for (long left = waitMillis; events.isEmpty() && open && left > 0;
              left = (end - System.nanoTime()) / 1_000_000) {
             log.await(position, left);
-            fill(events, count);
+            fill(events, count, latest);
         }
         return new Batch(events, open || !events.isEmpty() ? token : null, open);
     }
 
-    private void fill(List<byte[]> events, int count) {
+    private void fill(List<byte[]> events, int count, long latest) {
         try {
-            read(events, count);
+            read(events, count, latest);
         } catch (MongoServerError error) {
             if (events.isEmpty()) {
                 throw error;
@@ -127,9 +129,9 @@ final class ChangeStream {
         }
     }
 
-    private void read(List<byte[]> events, int count) {
+    private void read(List<byte[]> events, int count, long latest) {
         int bytes = 0;
-        while (open && events.size() < count) {
+        while (open && events.size() < count && System.nanoTime() < latest) {
             if (pendingInvalidate != null) {
                 emit(invalidate(pendingInvalidate), null, pendingInvalidate, ResumeToken.Kind.INVALIDATE, events,
                     MAX_BATCH_BYTES);
