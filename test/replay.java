@@ -41,11 +41,6 @@ class replay implements Callable<Integer> {
                     + "the environment, where a password shows in no list of processes.")
     String uri;
 
-    @Option(names = "--differences", paramLabel = "FILE",
-            description = "Steps known to differ, one a line: trace file name, step number, reason; # begins a "
-                    + "comment. A listed step that does not differ any more is a failure.")
-    Path differences;
-
     @Option(names = "--wait", paramLabel = "MILLIS", defaultValue = "500",
             description = "How long a reading waits for one more event. Default: ${DEFAULT-VALUE}.")
     int waitMillis;
@@ -68,7 +63,7 @@ class replay implements Callable<Integer> {
 
     record Trace(String name, List<Document> steps) {}
 
-    int steps, failed, knownDifferences;
+    int steps, failed;
 
     public static void main(String... args) {
         System.exit(new CommandLine(new replay())
@@ -80,17 +75,15 @@ class replay implements Callable<Integer> {
     @Override
     public Integer call() {
         List<Trace> traces = files.stream().map(this::load).toList();
-        Map<String, String> known = loadDifferences();
         try (MongoClient client = MongoClients.create(settings())) {
             refuseToOverwrite(client);
             try {
-                traces.forEach(trace -> replay(client, trace, known));
+                traces.forEach(trace -> replay(client, trace));
             } finally {
                 DATABASES.forEach(name -> client.getDatabase(name).drop());
             }
         }
-        System.out.printf("%d traces, %d steps, %d failed, %d known differences%n",
-                traces.size(), steps, failed, knownDifferences);
+        System.out.printf("%d traces, %d steps, %d failed%n", traces.size(), steps, failed);
         return failed == 0 ? 0 : 1;
     }
 
@@ -104,10 +97,9 @@ class replay implements Callable<Integer> {
         }
     }
 
-    /** Plays one trace; takes those of its steps that differ out of the known ones, so that what is left is stale. */
-    void replay(MongoClient client, Trace trace, Map<String, String> known) {
+    void replay(MongoClient client, Trace trace) {
         DATABASES.forEach(name -> client.getDatabase(name).drop());
-        List<String> failures = new ArrayList<>(), notes = new ArrayList<>();
+        List<String> failures = new ArrayList<>();
         try (ClientSession session = client.startSession()) {
             Scenario scenario = new Scenario(client, session, new HashMap<>(), waitMillis);
             for (int number = 1; number <= trace.steps.size(); number++) {
@@ -115,25 +107,15 @@ class replay implements Callable<Integer> {
                 Document expected = (Document) step.remove("expect");
                 Document actual = scenario.play(step, expected);
                 String difference = difference("", expected, actual);
-                String reason = difference == null ? null : known.remove(trace.name + " " + number);
-                if (reason != null) {
-                    notes.add("  known difference in step " + number + ": " + reason);
-                } else if (difference != null) {
+                if (difference != null) {
                     failures.add("  step " + number + ": " + step.toJson() + "\n    differs:  " + difference
                             + "\n    expected: " + expected.toJson() + "\n    actual:   " + actual.toJson());
                 }
             }
         }
-        known.forEach((step, reason) -> {
-            if (step.startsWith(trace.name + " ")) {
-                failures.add("  listed as a known difference, but does not differ: " + step + " " + reason);
-            }
-        });
         steps += trace.steps.size();
         failed += failures.size();
-        knownDifferences += notes.size();
         System.out.println((failures.isEmpty() ? "ok      " : "FAILED  ") + trace.name);
-        notes.forEach(System.out::println);
         failures.forEach(System.out::println);
     }
 
@@ -386,26 +368,6 @@ class replay implements Callable<Integer> {
         } catch (IOException | RuntimeException e) {
             throw usage(file + " cannot be read as a trace: " + e);
         }
-    }
-
-    /** The reasons by trace file name and step number, "01-five-operations.json 4". */
-    Map<String, String> loadDifferences() {
-        Map<String, String> known = new LinkedHashMap<>();
-        try {
-            for (String line : differences == null ? List.<String>of() : Files.readAllLines(differences)) {
-                String[] parts = line.strip().split("\\s+", 3);
-                if (parts[0].isEmpty() || parts[0].startsWith("#")) {
-                    continue;
-                }
-                if (parts.length < 3 || !parts[1].matches("[1-9]\\d*")) {
-                    throw usage(differences + ": not of the form 'trace-file step-number reason': " + line);
-                }
-                known.put(parts[0] + " " + parts[1], parts[2]);
-            }
-        } catch (IOException e) {
-            throw usage("cannot read " + differences);
-        }
-        return known;
     }
 
     /** Fails in seconds where the driver would wait half a minute; the URI's own options count more. */
