@@ -1,6 +1,6 @@
 # test/bench: that it measures, not what.
 
-load helpers
+load lib/helpers
 
 setup() {
   common_setup

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The demo in one command: what it shows, and what it leaves behind, which is nothing.
 
-load helpers
+load lib/helpers
 
 setup() {
   common_setup

@@ -1,7 +1,7 @@
 # The listener, as its audience sees it: what is written to the database, and what comes on the screen.
 
-load helpers
-load listening
+load lib/helpers
+load lib/listening
 
 @test "it says what it watches, then each stream that has started, with its filter as it is sent" {
   listen

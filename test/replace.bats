@@ -1,7 +1,7 @@
 # replace: what an edit in Compass does.
 
-load helpers
-load customers
+load lib/helpers
+load lib/customers
 
 @test "replace wants a customer, replaces one customer, who keeps all but the e-mail, and the listener calls it a replace" {
   insert_documents "${odd_documents[0]}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # The sandbox as whoever starts it meets it. What it answers to clients is in traces.bats and clients.bats.
 
-load helpers
-load listening
+load lib/helpers
+load lib/listening
 
 start_sandbox() { # OPTION…
   start sandbox --port 0 "$@"

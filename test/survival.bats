@@ -1,7 +1,7 @@
 # What the listener survives, and what it says when it cannot: "What survives what" in the README.
 
-load helpers
-load listening
+load lib/helpers
+load lib/listening
 
 tokens=(--token-file tokens.json)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What the server answers is held against what a real MongoDB answered: traces/README.md says how that is written down.
 
-load helpers
+load lib/helpers
 
 setup_file() {
   export BATS_NO_PARALLELIZE_WITHIN_FILE=true # every replay uses the same two databases

@@ -1,4 +1,4 @@
-# Customers for the tests of the writers, and what these print: `load customers` beside `load helpers`.
+# Customers for the tests of the writers, and what these print: `load lib/customers` beside `load lib/helpers`.
 
 # shellcheck shell=bash disable=SC2034,SC2154
 

@@ -1,5 +1,5 @@
 # For tests of a listener: starting and ending it, the commands that it shall notice, and what came on its screen.
-# `load listening` after `load helpers`.
+# `load lib/listening` after `load lib/helpers`.
 
 # shellcheck shell=bash disable=SC2154 # status, output and stderr are set by wait_exit
 

@@ -23,7 +23,7 @@ import picocli.CommandLine.*;
  * Plays recorded scenarios on a MongoDB server and compares its answers with the recorded ones, which a real replica
  * set gave. The sandbox is held against them so, and whoever wants to know can hold their own server against them.
  *
- * <pre>MONGODB_ATLAS_URL=mongodb://localhost:27017 jbang test/replay.java test/traces/*.json</pre>
+ * <pre>MONGODB_ATLAS_URL=mongodb://localhost:27017 jbang test/scenarios/replay.java test/traces/*.json</pre>
  *
  * The format of a trace is in test/traces/README.md, what the events mean in
  * <a href="https://www.mongodb.com/docs/manual/reference/change-events/">the manual's page on change events</a>.

@@ -1,4 +1,4 @@
-# What the tests share: `load helpers` at the top of a .bats file gives each of its tests a folder and a database of
+# What the tests share: `load lib/helpers` at the top of a .bats file gives each of its tests a folder and a database of
 # its own, and ends whatever the test started. A file that needs more says so in a setup of its own, beginning with
 # `common_setup`.
 #
@@ -9,7 +9,7 @@
 # shellcheck shell=bash disable=SC2154 # status, output and stderr are set by bats' run
 
 bats_require_minimum_version 1.7.0
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 started=() # labels
 
 setup() { common_setup; }
@@ -51,7 +51,10 @@ within() { # SECONDS COMMAND [ARGUMENT…]
 }
 
 path() { # NAME
-  if [ -f "$ROOT/$1.java" ]; then echo "$ROOT/$1.java"; else echo "$ROOT/test/$1.java"; fi
+  local folder
+  for folder in "$ROOT" "$ROOT"/test "$ROOT"/test/lib "$ROOT"/test/scenarios; do
+    [ ! -f "$folder/$1.java" ] || echo "$folder/$1.java"
+  done
 }
 
 # start listener --fail-for 1      starts one in the background, its output in listener.out and listener.err of WORK
