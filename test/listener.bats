@@ -309,7 +309,7 @@ assert_coloured() { # FILE
 @test "headlines are coloured on a terminal, not with TERM=dumb or NO_COLOR unless it is empty, and in a file by CLICOLOR_FORCE" {
   command -v python3 >/dev/null || skip 'python3 makes the terminal'
   on_a_terminal() { # LABEL VARIABLE=VALUE…
-    start_command "$1" env "${@:2}" python3 "$ROOT/test/terminal.py" 'Acct Balance' "$ROOT/test/jbang" run --quiet "$ROOT/listener.java"
+    start_command "$1" env "${@:2}" python3 "$ROOT/test/lib/terminal.py" 'Acct Balance' "$ROOT/test/jbang" run --quiet "$ROOT/listener.java"
   }
   on_a_terminal coloured TERM=xterm-256color NO_COLOR=
   on_a_terminal dumb TERM=dumb

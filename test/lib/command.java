@@ -2,7 +2,7 @@
 //JAVA 17+
 //DEPS org.mongodb:mongodb-driver-sync:5.14.0
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:CompileThresholdScaling=3 -XX:+UseSerialGC -Xlog:disable
+//RUNTIME_OPTIONS -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
 //CDS
 
 import com.mongodb.ConnectionString;
@@ -16,7 +16,7 @@ import org.bson.Document;
 import static java.util.concurrent.TimeUnit.SECONDS;
 
 /**
- * Runs database commands, for tests: {@code jbang command.java '{"count": "accounts"}' …} on MONGODB_ATLAS_URL and
+ * Runs database commands, for tests: {@code jbang command.java '{"count": "accounts"}' ...} on MONGODB_ATLAS_URL and
  * DATABASE of the environment, where a password shows in no list of processes.
  *
  * <p>Prints each reply as one line of relaxed Extended JSON; one with a cursor as its documents, all of them, one a
