@@ -75,7 +75,12 @@ final class Query {
 
     /** Whether the document matches the filter. */
     static boolean matches(Document document, Document query) {
-        return query.entrySet().stream().allMatch(entry -> matches(document, entry.getKey(), entry.getValue()));
+        for (Map.Entry<String, Object> entry : query.entrySet()) {
+            if (!matches(document, entry.getKey(), entry.getValue())) {
+                return false;
+            }
+        }
+        return true;
     }
 
     @SuppressWarnings("unchecked")
@@ -86,10 +91,18 @@ final class Query {
             case "$nor" -> ((List<Document>) condition).stream().noneMatch(part -> matches(document, part));
             case "$expr" -> Utils.isTrue(Expressions.evaluate(condition, document));
             case "$comment" -> true;
-            default -> isOperators(condition) ? ((Document) condition).keySet().stream()
-                .allMatch(operator -> meets(document, key, operator, (Document) condition))
+            default -> isOperators(condition) ? meetsAll(document, key, (Document) condition)
                 : LIBRARY.matches(document, new Document(key, condition));
         };
+    }
+
+    private static boolean meetsAll(Document document, String path, Document operators) {
+        for (String operator : operators.keySet()) {
+            if (!meets(document, path, operator, operators)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static boolean meets(Document document, String path, String operator, Document operators) {
