@@ -97,7 +97,7 @@ checkout() { # FOLDER
   wait_for listener.out 'listener thread started' 5
   run --separate-stderr alone reset
   assert_match '^Sample record id'
-  for name in "${writers[@]}"; do
+  for name in 'insert --records 50 --seed 1' update delete resume_update; do
     run --separate-stderr alone $name --delay 0
     assert_match '^Customers [a-z]+: [1-9]'
   done

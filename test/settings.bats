@@ -140,7 +140,6 @@ settings() {
   # With a pool of one connection, four streams would wait for the fifth; servers refuse $changeStream at readConcern local.
   start listener --uri "$TEST_MONGODB_URI&maxPoolSize=1&waitQueueTimeoutMS=2000&readConcernLevel=local"
   wait_for listener.out '^Resume listener thread started'
-  run --separate-stderr script delete --delay 0
   mongo '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}'
   wait_for listener.out '^=== DELETE EVENT ===$'
   refute_match 'MongoDB is away' "$(cat listener.out)"
