@@ -39,6 +39,8 @@ final class Admin {
                 .append("maxBsonObjectSize", 16 * 1024 * 1024).append("ok", 1.0);
             case "connectionStatus" -> new Document("authInfo", new Document("authenticatedUsers", List.of())
                 .append("authenticatedUserRoles", List.of())).append("ok", 1.0);
+            case "whatsmyuri" -> new Document("you", connection.clientAddress).append("ok", 1.0);
+            case "getParameter" -> parameter(command);
             case "listDatabases" -> listDatabases(command);
             case "listCollections" -> listCollections(database, command);
             case "replSetGetStatus" -> replicaSetStatus(connection);
@@ -116,11 +118,19 @@ final class Admin {
             .append("idIndex", new Document("v", 2).append("key", new Document("_id", 1)).append("name", "_id_"));
     }
 
+    private static Document parameter(Document command) {
+        ErrorCodes.require(command.containsKey("featureCompatibilityVersion"), 72, "no option found to get");
+        return new Document("featureCompatibilityVersion", new Document("version", "6.0")).append("ok", 1.0);
+    }
+
     private Document replicaSetStatus(Connection connection) {
         ErrorCodes.require(!standalone, 76, "not running with --replSet");
         Document self = new Document("_id", 0).append("name", connection.address).append("health", 1.0)
             .append("state", 1).append("stateStr", "PRIMARY").append("optime", opTime()).append("self", true);
         return new Document("set", SET_NAME).append("date", Instant.now()).append("myState", 1).append("term", 1L)
+            .append("syncSourceHost", "").append("syncSourceId", -1).append("heartbeatIntervalMillis", 2000L)
+            .append("majorityVoteCount", 1).append("writeMajorityCount", 1)
+            .append("votingMembersCount", 1).append("writableVotingMembersCount", 1)
             .append("members", List.of(self)).append("ok", 1.0);
     }
 }

@@ -250,9 +250,9 @@ final class Commands {
             new Document("current", connections.get()).append("threaded", Thread.activeCount()));
     }
 
-    @SuppressWarnings("unchecked")
     private Document killCursors(Document command) {
-        var byFate = ((List<Long>) command.get("cursors")).stream().collect(Collectors.partitioningBy(this::kill));
+        var byFate = ((List<?>) command.get("cursors")).stream().map(id -> ((Number) id).longValue())
+            .collect(Collectors.partitioningBy(this::kill));
         return new Document("cursorsKilled", byFate.get(true)).append("cursorsNotFound", byFate.get(false))
             .append("cursorsAlive", List.of()).append("cursorsUnknown", List.of()).append("ok", 1.0);
     }

@@ -56,6 +56,9 @@ final class Reads {
                 command.putIfAbsent("batchSize", name.equals("find") ? FIRST_BATCH : BATCH);
             }
             reply = storage.command(database, name, command);
+            if (name.equals("dbStats")) {
+                reply.put("views", 0);
+            }
         } else {
             return null;
         }

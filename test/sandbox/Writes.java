@@ -67,9 +67,10 @@ final class Writes {
 
     private static String target(String database, Object name) {
         String collection = (String) name;
-        boolean valid = !collection.isEmpty() && !collection.contains("$") && !collection.contains("\0")
-            && !collection.startsWith("system.");
+        boolean valid = !collection.isEmpty() && !collection.contains("$") && !collection.contains("\0");
         ErrorCodes.require(valid, 73, "Invalid namespace specified '" + database + "." + collection + "'");
+        ErrorCodes.require(!collection.startsWith("system."), 73,
+            "cannot write to '" + database + "." + collection + "'");
         return collection;
     }
 
@@ -239,7 +240,9 @@ final class Writes {
     }
 
     private Document create(String database, Document command) {
-        String name = target(database, command.get("create"));
+        String name = (String) command.get("create");
+        ErrorCodes.require(!name.contains("$"), 73, "invalid collection name");
+        target(database, name);
         ErrorCodes.require(storage.collection(database, name) == null, 48,
             "Collection already exists. NS: " + database + "." + name);
         collectionOrNew(database, name).images = images(command, false);
