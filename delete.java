@@ -60,7 +60,8 @@ class delete implements Callable<Integer> {
                 deleted += count;
                 if (count > 0) System.out.println("Successfully deleted customer with negative checking balance.");
                 String name = (customer.get("firstName") + " " + customer.get("lastName")).replaceAll("\\p{C}", "?");
-                System.out.println("Customer name: " + name + "\nCustomer _id: " + customer.get("_id")
+                String id = String.valueOf(customer.get("_id")).replaceAll("\\p{C}", "?");
+                System.out.println("Customer name: " + name + "\nCustomer _id: " + id
                         + "\nNumber of documents deleted: " + count);
                 if (!pause(delay)) break;
             }
@@ -77,14 +78,14 @@ class delete implements Callable<Integer> {
     @Option(names = "--uri", description = "Connection string; safer in .env, as MONGODB_ATLAS_URL.") String uri;
     @Option(names = "--database", paramLabel = "DATABASE", description = "In .env") String database = "bankdatabase";
     @Option(names = "--collection", paramLabel = "COLLECTION", description = "In .env") String collection = "accounts";
-    final Dotenv env = Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load();  // the environment, else .env
+    Dotenv env() { return Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load(); }  // environment, else .env
     static final String RULE = "=".repeat(60);
-    final CountDownLatch stop = new CountDownLatch(1);                   // Ctrl-C was pressed
+    final CountDownLatch stop = new CountDownLatch(1);                   // it is time to end
     final CompletableFuture<Void> finished = new CompletableFuture<>();  // call() has returned
 
     void run(String... args) {
         System.setOut(new PrintStream(System.out, true, UTF_8));  // in any locale
-        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env.get(option.paramLabel()))
+        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env().get(option.paramLabel()))
                 .setParameterExceptionHandler((e, all) -> fail(2, e.getMessage().replaceAll("(?s)://.*", "://***")))
                 .setExecutionExceptionHandler((e, all, parsed) -> fail(e instanceof MongoException ? 1 : 2, explain(e)))
                 .execute(args);
@@ -104,20 +105,19 @@ class delete implements Callable<Integer> {
             if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
                 throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without "
                         + "export, single quotes, # { or \\");
-        if (uri == null) uri = env.get("MONGODB_ATLAS_URL", "");
+        if (uri == null) uri = env().get("MONGODB_ATLAS_URL", "");
         if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
             throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
         MongoClient client = MongoClients.create(MongoClientSettings.builder()
                 .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
                 .applyToSocketSettings(socket -> socket.connectTimeout(4, SECONDS).readTimeout(10, SECONDS))
-                .applyConnectionString(new ConnectionString(uri))  // wins over what stands above it, not below
+                .applyConnectionString(new ConnectionString(uri))  // overrides the lines above, not those below
                 .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("/[^/?@]*\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
+        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
-        Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // before a change
-        if (!pong.containsKey("operationTime"))
+        if (!client.getDatabase(database).runCommand(new Document("ping", 1)).containsKey("operationTime"))
             throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
         Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
         Runtime.getRuntime().addShutdownHook(new Thread(() -> finished.completeOnTimeout(null, 10, SECONDS).join()));
@@ -128,7 +128,8 @@ class delete implements Callable<Integer> {
         return !stop.await((long) (seconds * 1000), MILLISECONDS) && !System.out.checkError();
     }
 
-    static String explain(Exception e) {  // what happened, and what to do about it
+    static String explain(Throwable e) {  // what happened, and what to do about it
+        if (e instanceof MongoClientException && e.getCause() instanceof MongoSocketException) e = e.getCause();
         String message = e instanceof IOException ? e.toString() : e.getMessage();
         if (e instanceof MongoCommandException command) message = command.getErrorMessage();
         if (e instanceof IllegalArgumentException)  // its message may quote the password
@@ -139,6 +140,6 @@ class delete implements Callable<Integer> {
             return "cannot reach MongoDB (" + message.replaceAll(".*xception: |( that matches|}|, servers).*", "")
                     + ") - does it run, is the host right, does Atlas let this address in (IP access list)?";
         boolean denied = e instanceof MongoException error && List.of(13, 8000).contains(error.getCode());
-        return message + (denied ? " - grant the user readWrite (for --scope deployment: readAnyDatabase)" : "");
+        return message + (denied ? " - has the URI a user with readWrite (--scope deployment: readAnyDatabase)?" : "");
     }
 }

@@ -41,7 +41,7 @@ class listener implements Callable<Integer> {
     enum Scope { collection, database, deployment }
 
     @Option(names = "--fail-after", description = "Events until the resume stream fails; 0: never.") int failAfter = 5;
-    @Option(names = "--fail-for", description = "And stays closed for so many seconds.") int failFor = 10;
+    @Option(names = "--fail-for", description = "Seconds that it then stays closed.") int failFor = 10;
     @Option(names = "--token-file", paramLabel = "RESUME_TOKEN_FILE", showDefaultValue = Help.Visibility.NEVER,
             description = "Keeps the resume tokens there, and goes on after them at the next start.")
     String tokenFile = "";
@@ -61,9 +61,9 @@ class listener implements Callable<Integer> {
         client = connect();
         preImages = client.getClusterDescription().getServerDescriptions().stream()
                 .allMatch(server -> !server.isOk() || server.getMaxWireVersion() >= 17);  // 6.0; older ones refuse them
-        events = ChangeStreamDocument.createCodec(Document.class, client.getDatabase(database).getCodecRegistry());
+        eventCodec = ChangeStreamDocument.createCodec(Document.class, client.getDatabase(database).getCodecRegistry());
         Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));
-        started = new BsonTimestamp(pong.get("operationTime", BsonTimestamp.class).getValue() + 1);
+        started = new BsonTimestamp(pong.get("operationTime", BsonTimestamp.class).getValue() + 1);  // next
         System.out.println(RULE + "\nChange Stream Listener\nChange Stream Events currently monitored:\n"
                 + "Insert, Update, Delete, Replace\nResume functionality is a separate thread\n" + RULE);
 
@@ -71,7 +71,7 @@ class listener implements Callable<Integer> {
         loadTokens();
         saveTokens();
         for (Watch stream : streams) {
-            try (var opened = stream.open()) {
+            try (var trial = stream.open()) {  // its thread opens it again, from the same moment
                 System.out.println(stream.title + " listener thread started.\n==" + stream.about + "\n"
                         + stream.match.toBsonDocument().toJson());
             } catch (MongoException e) {
@@ -82,10 +82,10 @@ class listener implements Callable<Integer> {
         while (pause(1) && !out.checkError()) saveTokens();
 
         synchronized (streams) {  // none prints any more
-            saveTokens();
             for (Watch stream : streams)
                 System.out.println(stream.title + " stream closed, events seen: " + stream.seen
-                        + (stream == resumes && stream.seen > 0 ? ", " + counted() : ""));
+                        + (stream == resumes && last > 0 ? ", " + counted() : ""));
+            saveTokens();
         }
         System.setOut(out);
         if (failure != null) return fail(1, failure);
@@ -104,8 +104,8 @@ class listener implements Callable<Integer> {
             Document customer = event.getFullDocument();
             Document checking = customer.getList("accounts", Document.class).stream()
                     .filter(account -> "checking".equals(account.get("type")))
-                    .filter(account -> account.get("balance", Number.class).doubleValue() < 0)
-                    .findFirst().orElseThrow();
+                    .min(Comparator.comparing(account -> account.get("balance", Number.class).doubleValue()))
+                    .orElseThrow();
             return "Checking Account with negative balance!"
                     + "\nEmailing user: " + text(customer.get("email"))
                     + "\nChecking Acct Balance: " + checking.get("balance");
@@ -124,7 +124,7 @@ class listener implements Callable<Integer> {
             List<Document> accounts = customer.getList("accounts", Document.class, List.of());
             for (int i = 0; i < accounts.size(); i++) {
                 Number balance = written.get("accounts." + i + ".balance", Number.class);
-                if (balance == null) continue;
+                if (balance == null || written.size() > 1) continue;
                 Number old = before == null ? null
                         : before.getList("accounts", Document.class).get(i).get("balance", Number.class);
                 boolean less = old != null && balance.doubleValue() < old.doubleValue();
@@ -205,7 +205,7 @@ class listener implements Callable<Integer> {
 
     MongoClient client;
     boolean preImages;
-    Codec<ChangeStreamDocument<Document>> events;
+    Codec<ChangeStreamDocument<Document>> eventCodec;
     BsonTimestamp started, dropped = new BsonTimestamp();
     long awaySince, waiting;  // how many streams wait for MongoDB
     volatile String failure;
@@ -219,11 +219,11 @@ class listener implements Callable<Integer> {
         int seen;
         boolean failing;     // on purpose
 
-        /** Invalidate events have to pass as well: with the token of one, startAfter goes on after a drop. */
         Watch(String title, String about, String headline, Bson filter) {
             this.title = title;
             this.about = about;
             this.headline = Help.Ansi.AUTO.string(headline);
+            // Invalidate events have to pass as well: with the token of one, startAfter goes on after a drop.
             match = Aggregates.match(or(filter, eq("operationType", "invalidate")));
         }
 
@@ -251,14 +251,14 @@ class listener implements Callable<Integer> {
                         if (away) outage(-1, "");
                         away = false;
                         read(changes);
-                    } catch (MongoException e) {  // the driver has tried to resume it, once
+                    } catch (MongoException e) {  // what the driver could not resume by itself
                         if (!passes(e)) throw e;
                         if (!away) outage(+1, explain(e).replaceFirst(" - .*", ""));
                         away = true;
                     }
                     if (failing) simulateFailure();
                 }
-            } catch (Exception e) {
+            } catch (Throwable e) {
                 failure = lost(e);
             } finally {  // one lost stream ends them all: nobody shall believe that it still listens
                 stop.countDown();
@@ -296,20 +296,19 @@ class listener implements Callable<Integer> {
                     : headline + "\n" + where + text + "\n");
         }
 
-        String lost(Exception e) {
+        String lost(Throwable e) {
             boolean history = e instanceof MongoException error && List.of(136, 280, 286).contains(error.getCode());
-            return title + " stream: " + explain(e) + (history ? " - history lost, the oplog is too small; "
-                    + "to begin anew, " + (tokenFile.isEmpty() ? "start it again" : "delete " + tokenFile) : "");
+            return title + " stream: " + explain(e) + (history ? " - history lost, it is not in this server's "
+                    + "oplog; to begin anew, " + (tokenFile.isEmpty() ? "start it again" : "delete " + tokenFile) : "");
         }
     }
 
     /** One line when MongoDB goes away, and one when all streams are open again. */
     synchronized void outage(int more, String reason) {
-        long now = System.currentTimeMillis();
         if (waiting == 0) System.out.println("MongoDB is away: " + reason);
-        if (waiting == 0) awaySince = now;
+        if (waiting == 0) awaySince = System.currentTimeMillis();
         waiting += more;
-        if (waiting == 0) System.out.println("MongoDB is back after " + (now - awaySince) / 1000.0
+        if (waiting == 0) System.out.println("MongoDB is back after " + (System.currentTimeMillis() - awaySince) / 1e3
                 + " s. All streams go on after their resume tokens.");
     }
 
@@ -318,8 +317,9 @@ class listener implements Callable<Integer> {
         // https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md#resumable-error
         List<Integer> resumable = List.of(6, 7, 43, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602,
                 13388, 13435, 13436);
-        boolean answer = e instanceof MongoServerException || e instanceof MongoSecurityException;
-        return !answer || resumable.contains(e.getCode()) || e.hasErrorLabel("ResumableChangeStreamError");
+        if (e instanceof MongoSecurityException) return e.getCause() instanceof MongoException why && passes(why);
+        if (!(e instanceof MongoServerException)) return true;
+        return resumable.contains(e.getCode()) || e.hasErrorLabel("ResumableChangeStreamError");
     }
 
     // ===== The token file: where each stream goes on in another process =====
@@ -365,7 +365,7 @@ class listener implements Callable<Integer> {
     // ===== What is in an event =====
 
     BsonDocument whole(ChangeStreamDocument<Document> event) {
-        return new BsonDocumentWrapper<>(event, events);
+        return new BsonDocumentWrapper<>(event, eventCodec);
     }
 
     static String name(Document customer) {
@@ -383,14 +383,14 @@ class listener implements Callable<Integer> {
     @Option(names = "--uri", description = "Connection string; safer in .env, as MONGODB_ATLAS_URL.") String uri;
     @Option(names = "--database", paramLabel = "DATABASE", description = "In .env") String database = "bankdatabase";
     @Option(names = "--collection", paramLabel = "COLLECTION", description = "In .env") String collection = "accounts";
-    final Dotenv env = Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load();  // the environment, else .env
+    Dotenv env() { return Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load(); }  // environment, else .env
     static final String RULE = "=".repeat(60);
-    final CountDownLatch stop = new CountDownLatch(1);                   // Ctrl-C was pressed
+    final CountDownLatch stop = new CountDownLatch(1);                   // it is time to end
     final CompletableFuture<Void> finished = new CompletableFuture<>();  // call() has returned
 
     void run(String... args) {
         System.setOut(new PrintStream(System.out, true, UTF_8));  // in any locale
-        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env.get(option.paramLabel()))
+        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env().get(option.paramLabel()))
                 .setParameterExceptionHandler((e, all) -> fail(2, e.getMessage().replaceAll("(?s)://.*", "://***")))
                 .setExecutionExceptionHandler((e, all, parsed) -> fail(e instanceof MongoException ? 1 : 2, explain(e)))
                 .execute(args);
@@ -410,20 +410,19 @@ class listener implements Callable<Integer> {
             if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
                 throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without "
                         + "export, single quotes, # { or \\");
-        if (uri == null) uri = env.get("MONGODB_ATLAS_URL", "");
+        if (uri == null) uri = env().get("MONGODB_ATLAS_URL", "");
         if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
             throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
         MongoClient client = MongoClients.create(MongoClientSettings.builder()
                 .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
                 .applyToSocketSettings(socket -> socket.connectTimeout(4, SECONDS).readTimeout(10, SECONDS))
-                .applyConnectionString(new ConnectionString(uri))  // wins over what stands above it, not below
+                .applyConnectionString(new ConnectionString(uri))  // overrides the lines above, not those below
                 .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("/[^/?@]*\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
+        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
-        Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // before a change
-        if (!pong.containsKey("operationTime"))
+        if (!client.getDatabase(database).runCommand(new Document("ping", 1)).containsKey("operationTime"))
             throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
         Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
         Runtime.getRuntime().addShutdownHook(new Thread(() -> finished.completeOnTimeout(null, 10, SECONDS).join()));
@@ -434,7 +433,8 @@ class listener implements Callable<Integer> {
         return !stop.await((long) (seconds * 1000), MILLISECONDS) && !System.out.checkError();
     }
 
-    static String explain(Exception e) {  // what happened, and what to do about it
+    static String explain(Throwable e) {  // what happened, and what to do about it
+        if (e instanceof MongoClientException && e.getCause() instanceof MongoSocketException) e = e.getCause();
         String message = e instanceof IOException ? e.toString() : e.getMessage();
         if (e instanceof MongoCommandException command) message = command.getErrorMessage();
         if (e instanceof IllegalArgumentException)  // its message may quote the password
@@ -445,6 +445,6 @@ class listener implements Callable<Integer> {
             return "cannot reach MongoDB (" + message.replaceAll(".*xception: |( that matches|}|, servers).*", "")
                     + ") - does it run, is the host right, does Atlas let this address in (IP access list)?";
         boolean denied = e instanceof MongoException error && List.of(13, 8000).contains(error.getCode());
-        return message + (denied ? " - grant the user readWrite (for --scope deployment: readAnyDatabase)" : "");
+        return message + (denied ? " - has the URI a user with readWrite (--scope deployment: readAnyDatabase)?" : "");
     }
 }

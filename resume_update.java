@@ -32,9 +32,8 @@ import static java.util.concurrent.TimeUnit.*;
  * numbers without a gap show that it has missed nothing.
  */
 @Command(name = "resume_update", mixinStandardHelpOptions = true, version = "resume_update 1.0", sortOptions = false,
-        description = "Sets resumeCounter to 1, 2, 3 and so on in the customers whose checking account is over 1000."
-                + "%nNumbering goes on from the highest in the collection."
-                + "%nExample: jbang resume_update --delay 0.2 --limit 20", showDefaultValues = true)
+        description = "Sets resumeCounter to 1, 2, 3 and so on, or on from the highest, in the customers whose checking"
+                + "%naccount is over 1000. Example: jbang resume_update --limit 20", showDefaultValues = true)
 class resume_update implements Callable<Integer> {
 
     @Option(names = "--delay", description = "Seconds between two customers.") double delay = 1;
@@ -74,8 +73,8 @@ class resume_update implements Callable<Integer> {
                 if (result.getModifiedCount() == 0) continue;
                 counter++;
                 updated++;
-                System.out.println("Incremented resumeCounter to customer acct with _id: " + customer.get("_id")
-                        + "\nCounter value: " + counter);
+                System.out.println(("Incremented resumeCounter to customer acct with _id: " + customer.get("_id"))
+                        .replaceAll("\\p{C}", "?") + "\nCounter value: " + counter);
                 if (!pause(delay)) break;
             }
         } finally {  // also after an error
@@ -94,6 +93,7 @@ class resume_update implements Callable<Integer> {
             else missed += number - last - 1;
             last = number;
         }
+        if (last == 0) return fail(1, "no customer has a resumeCounter - run resume_update first");
         System.out.println("counters 1.." + last + ", " + missed + " missed, " + repeated + " repeated");
         return missed + repeated == 0 ? 0 : 1;
     }
@@ -103,14 +103,14 @@ class resume_update implements Callable<Integer> {
     @Option(names = "--uri", description = "Connection string; safer in .env, as MONGODB_ATLAS_URL.") String uri;
     @Option(names = "--database", paramLabel = "DATABASE", description = "In .env") String database = "bankdatabase";
     @Option(names = "--collection", paramLabel = "COLLECTION", description = "In .env") String collection = "accounts";
-    final Dotenv env = Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load();  // the environment, else .env
+    Dotenv env() { return Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load(); }  // environment, else .env
     static final String RULE = "=".repeat(60);
-    final CountDownLatch stop = new CountDownLatch(1);                   // Ctrl-C was pressed
+    final CountDownLatch stop = new CountDownLatch(1);                   // it is time to end
     final CompletableFuture<Void> finished = new CompletableFuture<>();  // call() has returned
 
     void run(String... args) {
         System.setOut(new PrintStream(System.out, true, UTF_8));  // in any locale
-        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env.get(option.paramLabel()))
+        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env().get(option.paramLabel()))
                 .setParameterExceptionHandler((e, all) -> fail(2, e.getMessage().replaceAll("(?s)://.*", "://***")))
                 .setExecutionExceptionHandler((e, all, parsed) -> fail(e instanceof MongoException ? 1 : 2, explain(e)))
                 .execute(args);
@@ -130,20 +130,19 @@ class resume_update implements Callable<Integer> {
             if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
                 throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without "
                         + "export, single quotes, # { or \\");
-        if (uri == null) uri = env.get("MONGODB_ATLAS_URL", "");
+        if (uri == null) uri = env().get("MONGODB_ATLAS_URL", "");
         if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
             throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
         MongoClient client = MongoClients.create(MongoClientSettings.builder()
                 .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
                 .applyToSocketSettings(socket -> socket.connectTimeout(4, SECONDS).readTimeout(10, SECONDS))
-                .applyConnectionString(new ConnectionString(uri))  // wins over what stands above it, not below
+                .applyConnectionString(new ConnectionString(uri))  // overrides the lines above, not those below
                 .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("/[^/?@]*\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
+        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
-        Document pong = client.getDatabase(database).runCommand(new Document("ping", 1));  // before a change
-        if (!pong.containsKey("operationTime"))
+        if (!client.getDatabase(database).runCommand(new Document("ping", 1)).containsKey("operationTime"))
             throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
         Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
         Runtime.getRuntime().addShutdownHook(new Thread(() -> finished.completeOnTimeout(null, 10, SECONDS).join()));
@@ -154,7 +153,8 @@ class resume_update implements Callable<Integer> {
         return !stop.await((long) (seconds * 1000), MILLISECONDS) && !System.out.checkError();
     }
 
-    static String explain(Exception e) {  // what happened, and what to do about it
+    static String explain(Throwable e) {  // what happened, and what to do about it
+        if (e instanceof MongoClientException && e.getCause() instanceof MongoSocketException) e = e.getCause();
         String message = e instanceof IOException ? e.toString() : e.getMessage();
         if (e instanceof MongoCommandException command) message = command.getErrorMessage();
         if (e instanceof IllegalArgumentException)  // its message may quote the password
@@ -165,6 +165,6 @@ class resume_update implements Callable<Integer> {
             return "cannot reach MongoDB (" + message.replaceAll(".*xception: |( that matches|}|, servers).*", "")
                     + ") - does it run, is the host right, does Atlas let this address in (IP access list)?";
         boolean denied = e instanceof MongoException error && List.of(13, 8000).contains(error.getCode());
-        return message + (denied ? " - grant the user readWrite (for --scope deployment: readAnyDatabase)" : "");
+        return message + (denied ? " - has the URI a user with readWrite (--scope deployment: readAnyDatabase)?" : "");
     }
 }

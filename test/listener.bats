@@ -33,11 +33,12 @@ $(started Insert 'Checking Accounts with negative balance.' '{"$and": [{"operati
 
 @test "all streams begin at one moment: what happens while they are being opened is shown" {
   own_sandbox
-  fault '"alwaysOn"' '"blockConnection": true, "blockTimeMS": 1000' aggregate # one after the other
+  fault '{"skip": 1}' '"blockConnection": true, "blockTimeMS": 9000' aggregate # the first is open, the second waits
   start listener
   wait_for listener.out '^Insert listener thread started'
   write_all_kinds 1
-  refute_match '^Resume listener thread started' "$(cat listener.out)"
+  refute_match '^Update listener thread started' "$(cat listener.out)"
+  heal
   shows_all_kinds
 }
 
@@ -242,6 +243,7 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
       if (gsub(/=== [A-Z]+ (EVENT|EXAMPLE) ===/, "&") != 1 ||
           !/^=== INSERT EVENT ===.Checking Account with negative balance!.Emailing user: [a-z@.]+.Checking Acct Balance: -1$/ &&
           !/^=== UPDATE EVENT ===.[A-Za-z ]*Account Deposit.Customer: [A-Za-z_0-9 ]+.Updated [A-Za-z ]*Balance to: 0$/ &&
+          !/^=== UPDATE EVENT ===.{.*}$/ && # deleted before it was looked up
           !/^=== DELETE EVENT ===.Customer deleted from collection: accounts.Customer _id: [0-9]+$/ &&
           !/^=== REPLACE EVENT ===.Did this change occur in MongoDB Compass\?.Customer: Ann null.{.*}$/ &&
           !/^=== RESUME EXAMPLE ===.Resume token: {[^{}]+}.Counter value: [0-9]+$/) print
