@@ -124,7 +124,7 @@ class listener implements Callable<Integer> {
             List<Document> accounts = customer.getList("accounts", Document.class, List.of());
             for (int i = 0; i < accounts.size(); i++) {
                 Number balance = written.get("accounts." + i + ".balance", Number.class);
-                if (balance == null || written.size() > 1) continue;
+                if (balance == null) continue;
                 Number old = before == null ? null
                         : before.getList("accounts", Document.class).get(i).get("balance", Number.class);
                 boolean less = old != null && balance.doubleValue() < old.doubleValue();
@@ -420,7 +420,7 @@ class listener implements Callable<Integer> {
                 .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
+        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "$1").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
         if (!client.getDatabase(database).runCommand(new Document("ping", 1)).containsKey("operationTime"))
             throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");

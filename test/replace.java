@@ -106,7 +106,7 @@ class replace implements Callable<Integer> {
                 .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
                 .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "").replaceAll("://([\\w.-]*).*@", "://$1:***@");
+        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "$1").replaceAll("://([\\w.-]*).*@", "://$1:***@");
         System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
         if (!client.getDatabase(database).runCommand(new Document("ping", 1)).containsKey("operationTime"))
             throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");

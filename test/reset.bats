@@ -47,6 +47,6 @@ load lib/customers
   run --separate-stderr script reset --pre-images
   assert_status 1
   assert_one_line "$stderr"
-  assert_match '^reset: Failing command .*grant the user readWrite' "$stderr" # the words of the sandbox's fail point
+  assert_match '^reset: Failing command .*has the URI a user with readWrite' "$stderr" # the words of the sandbox's fail point
   refute_match '6\.0' "$stderr"
 }
