@@ -32,8 +32,8 @@ import static java.util.concurrent.TimeUnit.*;
  * numbers without a gap show that it has missed nothing.
  */
 @Command(name = "resume_update", mixinStandardHelpOptions = true, version = "resume_update 1.0", sortOptions = false,
-        description = "Sets resumeCounter to 1, 2, 3 and so on, or on from the highest, in the customers whose checking"
-                + "%naccount is over 1000. Example: jbang resume_update --limit 20", showDefaultValues = true)
+        description = "Sets resumeCounter to 1, 2, 3 and so on, or on from the highest, where checking is over 1000."
+                + "%nExample: jbang resume_update --limit 20", showDefaultValues = true)
 class resume_update implements Callable<Integer> {
 
     @Option(names = "--delay", description = "Seconds between two customers.") double delay = 1;
