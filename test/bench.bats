@@ -27,7 +27,7 @@ refute_leftovers() {
 
 @test "a bench that is ended midway takes all that it started with it" {
   start_command bench "$ROOT/test/bench" --quick
-  wait_for bench.out '^\| latency' 1 200 # the next ones run
+  wait_for bench.out '^\| what' 1 200 # the next one starts
   signal bench TERM
   wait_exit bench
   assert_status 143

@@ -106,14 +106,19 @@ bare_machine() {
   touch jbang.properties
   asked 5 args.java
   rm jbang.properties
-  echo 'class more {}' >more.java && sed -i.bak $'1a\\\n//SOURCES more.java' args.java
+  mkdir args && echo 'class more {}' >args/more.java && sed -i.bak $'1a\\\n//SOURCES args/*.java' args.java
   asked 6 --quiet args.java
-  asked 7 args.java
+  asked 6 args.java
+  echo 'class more { int more; }' >args/more.java
+  asked 7 --quiet args.java
+  echo 'class other {}' >other.java && sed -i.bak $'1a\\\n//SOURCES other.java' args.java
+  asked 8 --quiet args.java
+  asked 9 args.java
 
   cp "$ROOT/reset.java" elsewhere
   demo_jbang --quiet elsewhere/reset.java --version
   (cd "$ROOT" && demo_jbang reset --version && assert_match '^reset ') # the catalog's
-  assert_equal "$(wc -l <asked | tr -d ' ')" 8
+  assert_equal "$(wc -l <asked | tr -d ' ')" 10
   demo_jbang reset --version
   assert_match "could not be found or read: 'reset'" "$stderr"
   assert_status 2

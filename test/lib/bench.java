@@ -198,7 +198,7 @@ class bench {
     }
 
     static void reset(String what, List<Contender> all) throws Exception {
-        rows(2 * RUNS, all, List.of(what + ": seconds", what + ": CPU seconds"), contender -> {
+        rows(QUICK ? 1 : 8, all, List.of(what + ": seconds", what + ": CPU seconds"), contender -> {
             List<String> timed = new ArrayList<>(contender.command.of("reset"));
             timed.addAll(0, List.of("bash", "-c", "TIMEFORMAT='%R %U %S'; time \"$@\" >/dev/null 2>&1", "-"));
             Process process = new ProcessBuilder(timed).start();

@@ -120,7 +120,7 @@ wait_for() { # FILE REGEX [COUNT] [SECONDS]
   done
 }
 
-pause() { sleep 0.05; } # between two looks: the only sleep of the suite
+pause() { sleep 0.1; } # between two looks: the only sleep of the suite
 
 ## The database
 
