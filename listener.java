@@ -122,18 +122,18 @@ class listener implements Callable<Integer> {
             Document before = event.getFullDocumentBeforeChange();
             Document customer = event.getFullDocument() == null ? before : event.getFullDocument();  // null: is deleted
             List<Document> accounts = customer.getList("accounts", Document.class, List.of());
+            String made = "";
             for (int i = 0; i < accounts.size(); i++) {
-                Number balance = written.get("accounts." + i + ".balance", Number.class);
-                if (balance == null) continue;
+                Number now = written.get("accounts." + i + ".balance", Number.class);
+                if (now == null) continue;
                 Number old = before == null ? null
                         : before.getList("accounts", Document.class).get(i).get("balance", Number.class);
-                boolean less = old != null && balance.doubleValue() < old.doubleValue();
+                boolean less = old != null && now.doubleValue() < old.doubleValue();
                 String type = "checking".equals(accounts.get(i).get("type")) ? "Checking" : "Savings";
-                return type + " Account " + (less ? "Withdrawal" : "Deposit")
-                        + "\nCustomer: " + name(customer)
-                        + "\nUpdated " + type + " Balance to: " + balance
-                        + (old == null ? "" : " (before: " + old + ")");
+                made += "\n" + type + " Account " + (less ? "Withdrawal" : "Deposit") + "\nCustomer: " + name(customer)
+                        + "\nUpdated " + type + " Balance to: " + now + (old == null ? "" : " (before: " + old + ")");
             }
+            if (!made.isEmpty()) return made.strip();
             event.getUpdateDescription().getRemovedFields().forEach(field -> written.put(field, null));
             return "Customer edited"
                     + "\nCustomer: " + name(customer)

@@ -4,7 +4,7 @@
 //DEPS io.github.cdimascio:dotenv-java:3.2.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
+//RUNTIME_OPTIONS -Dpicocli.ansi=false -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
 //CDS
 
 import com.mongodb.*;
@@ -69,7 +69,7 @@ class update implements Callable<Integer> {
                         Updates.inc("accounts.$.balance", deposit));
                 System.out.println("Successful update with matched: " + result.getMatchedCount()
                         + " and modified count: " + result.getModifiedCount());
-                if (result.getModifiedCount() == 0) continue;
+                if (result.getMatchedCount() == 0) continue;
                 updated++;
                 String id = String.valueOf(customer.get("_id")).replaceAll("\\p{C}", "?");
                 System.out.println("Added $" + deposit + " to customer acct with _id: " + id);

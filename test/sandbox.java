@@ -3,7 +3,7 @@
 //DEPS de.bwaldvogel:mongo-java-server:1.47.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:+NeverActAsServerClassMachine -XX:-UsePerfData -Xlog:disable
+//RUNTIME_OPTIONS -Dpicocli.ansi=false -XX:+NeverActAsServerClassMachine -XX:-UsePerfData -Xlog:disable
 //CDS
 //SOURCES sandbox/*.java
 
