@@ -81,7 +81,7 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   done
 }
 
-@test "a token file that is not this listener's own, or in use, is refused and left as it is, and so is one that cannot be written" {
+@test "a token file that is another's, in use, or cannot be written is refused and left as it is" {
   listen "${tokens[@]}"
   run --separate-stderr script listener "${tokens[@]}"
   assert_status 2
@@ -93,7 +93,7 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
     local before
     before=$(cksum tokens.json)
     fails 2 "${tokens[@]}" "${@:2}"
-    assert_match "^listener: tokens.json is no token file of a listener on the $1 - name another, or delete it" "$stderr"
+    assert_match "^listener: tokens.json is no token file of a listener on the $1 - name another, or delete" "$stderr"
     refute_match 'thread started'
     assert_equal "$(cksum tokens.json)" "$before"
   }
@@ -114,7 +114,7 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   assert_match '^listener: .*kept/tokens\.json' "$stderr"
 }
 
-@test "5000 events while the terminal is blocked are all shown, and no token is saved before its event is on the screen" {
+@test "5000 events while the terminal is blocked are all shown; no token is saved before its event is on the screen" {
   mkfifo listener.out
   start_command reader cat listener.out
   start listener --fail-after 0 "${tokens[@]}"
@@ -122,7 +122,8 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   write "$(insert '{"_id": 1}')" "$(counter 1 1)"
   wait_for reader.out '^Counter value: 1$'
   signal reader STOP
-  write "$(counters 2 1000)" "$(counters 1001 2000)" "$(counters 2001 3000)" "$(counters 3001 4000)" "$(counters 4001 5000)"
+  write "$(counters 2 1000)" "$(counters 1001 2000)" "$(counters 2001 3000)" "$(counters 3001 4000)" \
+    "$(counters 4001 5000)"
   roll_the_oplog # takes longer than from one save to the next
   signal listener KILL
   signal reader CONT
@@ -171,7 +172,8 @@ wait_until_answered() {
   signal listener CONT
   lost() { # STREAM REMEDY
     assert_one_line "$stderr"
-    assert_match "^listener: $1 stream: .* - history lost, it is not in this server's oplog; to begin anew, $2\$" "$stderr"
+    assert_match "^listener: $1 stream: .* - history lost, it is not in this server's oplog; to begin anew, $2\$" \
+      "$stderr"
   }
   wait_exit listener
   assert_status 1
@@ -209,14 +211,16 @@ wait_until_answered() {
 
   fault '"alwaysOn"' '"errorCode": 13' aggregate # Unauthorized
   fails 1
-  assert_match '^listener: Insert stream: .* - has the URI a user with readWrite \(--scope deployment: readAnyDatabase\)\?$' "$stderr"
+  assert_match '^listener: Insert stream: .* - has the URI a user with readWrite \(--scope .*\)\?$' "$stderr"
   refute_match 'thread started'
 }
 
 @test "a connection that breaks costs no event, and is one line for all five streams, and one when it is back" {
   own_sandbox
+  # With a login, which is cut short, too, as often as a new connection is tried.
+  sed -i.old '/^MONGODB_ATLAS_URL=/{ s,//,//ann:s3cret@,; s/$/\&authMechanism=PLAIN/; }' .env
   listen --fail-after 0
-  fault '"alwaysOn"' '"closeConnection": true' getMore aggregate
+  fault '"alwaysOn"' '"closeConnection": true' getMore aggregate saslStart
   # None still waits for an answer, which could be an event.
   wait_for listener.out "$away"'cannot reach MongoDB \(.*\)$'
   wait_until_answered
@@ -227,6 +231,7 @@ wait_until_answered() {
   wait_for listener.out "$back"
   assert_equal "$(grep -cE "$away|$back" listener.out)" 2
   assert_equal "$(cat listener.err)" ''
+  refute_match s3cret "$(cat listener.out)"
 
   stop sandbox
   wait_for listener.out "$away" 2
@@ -237,7 +242,7 @@ wait_until_answered() {
 }
 
 # https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md#resumable-error
-@test "after each error that the drivers' specification calls resumable the stream is opened again, not in a busy loop" {
+@test "after each error that the drivers' specification calls resumable the stream is opened again, after a pause" {
   own_sandbox
   sed -i.old '/^MONGODB_ATLAS_URL=/s/$/\&retryReads=false/' .env # one attempt is one command
   write "$(insert '{"_id": 1}')"
@@ -317,7 +322,8 @@ wait_until_answered() {
     "$(insert "$(customer 1 cid 5 -1)")" "$(counter 1 1)" "$(counter 1 2)"
   wait_for listener.out '^Counter value: 2$'
   wait_for listener.out '^Emailing user: cid@'
-  assert_equal "$(shown 'INSERT EVENT' | cut -d' ' -f1,2)" "$(printf "Collection: $database.%s\n" accounts others accounts)"
+  assert_equal "$(shown 'INSERT EVENT' | cut -d' ' -f1,2)" \
+    "$(printf "Collection: $database.%s\n" accounts others accounts)"
   refute_match 'was dropped' "$(cat listener.out)"
   write '{"dropDatabase": 1}' "$(insert "$(customer 1 dan 5 -1)")" "$(counter 1 1)"
   wait_for listener.out '^Emailing user: dan@'
@@ -339,16 +345,20 @@ wait_until_answered() {
   assert_match '^Resume stream closed, events seen: 4, '
 }
 
-@test "with pre-images it shows the old balance, names a withdrawal, and who was deleted" {
-  write '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}' "$(insert "$(customer 1 Ann 5 900)")"
+@test "with pre-images it shows the old balance, both sides of a transfer, and who was deleted" {
+  needs 6
+  write '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}' \
+    "$(insert "$(customer 1 Ann 5 900)")"
   listen
-  write "$(deposit 1 checking 100)" "$(update 1 '{"$inc": {"accounts.1.balance": -300}}')" \
+  write "$(deposit 1 checking 100)" "$(update 1 '{"$inc": {"accounts.0.balance": 300, "accounts.1.balance": -300}}')" \
     '{"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]}'
   wait_for listener.out '=== DELETE EVENT ==='
   wait_for listener.out 'Withdrawal'
   ctrl_c
   assert_equal "$(shown 'UPDATE EVENT')" \
-    'Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 1000 (before: 900)
-Checking Account Withdrawal | Customer: Ann Smith | Updated Checking Balance to: 700 (before: 1000)'
-  assert_equal "$(shown 'DELETE EVENT')" 'Customer deleted from collection: accounts | Customer _id: 1 | Customer: Ann Smith'
+    "Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 1000 (before: 900)
+Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 305 (before: 5) | \
+Checking Account Withdrawal | Customer: Ann Smith | Updated Checking Balance to: 700 (before: 1000)"
+  assert_equal "$(shown 'DELETE EVENT')" \
+    'Customer deleted from collection: accounts | Customer _id: 1 | Customer: Ann Smith'
 }

@@ -1,6 +1,7 @@
 import de.bwaldvogel.mongo.backend.QueryResult;
 import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.CursorNotFoundException;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 import de.bwaldvogel.mongo.oplog.NoopOplog;
 
@@ -55,7 +56,11 @@ final class Reads {
             if (name.equals("find") || name.equals("getMore")) {
                 command.putIfAbsent("batchSize", name.equals("find") ? FIRST_BATCH : BATCH);
             }
-            reply = storage.command(database, name, command);
+            try {
+                reply = storage.command(database, name, command);
+            } catch (CursorNotFoundException e) { // in a server's words
+                throw ErrorCodes.error(43, "cursor id " + command.get(name) + " not found");
+            }
             if (name.equals("dbStats")) {
                 reply.put("views", 0);
             }
