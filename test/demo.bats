@@ -39,7 +39,9 @@ assert_nothing_left() {
   assert_equal "$(ls -A "$TMPDIR")" ''
 }
 assert_last_slide() { # TEXT
-  assert_equal "$(sed -nE '/^What the listener/,$ { s/[0-9.]+ +s|[0-9]+ ms|at once/N/g; /^bash/!p; }' <<<"$1" | xargs)" \
+  local slide
+  slide=$(sed -nE '/^What the listener/,$ { s/[0-9.]+ +s|[0-9]+ ms|at once/N/g; /^bash/!p; }' <<<"$1")
+  assert_equal "$(xargs <<<"$slide")" \
     "What the listener heard Event Written Shown Missed INSERT 6 6 0 UPDATE 5 5 0 DELETE 3 3 0 REPLACE 1 1 0 \
 RESUME 14 14 0 What failed Down for First event after reopening The stream was closed N N \
 The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.${2-}"

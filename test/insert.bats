@@ -12,7 +12,9 @@ emails_and_balances() { # COLLECTION
   run --separate-stderr script insert --records 3 --delay 0.1 --seed 7
   assert_status 0
   local n=0 customer customers
-  customers=$(emails_and_balances accounts | while read -r customer; do echo "Inserted record: $((n += 1)) of 3: $customer"; done)
+  customers=$(emails_and_balances accounts | while read -r customer; do
+    echo "Inserted record: $((n += 1)) of 3: $customer"
+  done)
   assert_transcript <<-TEXT
 	Insert Bank Account Data
 	---
@@ -27,7 +29,8 @@ emails_and_balances() { # COLLECTION
   wait_exit same
   wait_exit others
   local all='"projection": {"_id": 0, "birthDate": 0}' # counted from today
-  run mongo "{\"find\": \"accounts\", $all}" "{\"find\": \"same\", $all}" "{\"find\": \"others\", $all}" "{\"find\": \"more\", $all}"
+  run mongo "{\"find\": \"accounts\", $all}" "{\"find\": \"same\", $all}" \
+    "{\"find\": \"others\", $all}" "{\"find\": \"more\", $all}"
   assert_equal "${#lines[@]}" 12
   assert_equal "$(printf '%s\n' "${lines[@]:3:3}")" "$(printf '%s\n' "${lines[@]:0:3}")"
   assert_equal "$(printf '%s\n' "${lines[@]}" | sort -u | wc -l | tr -d ' ')" 9
@@ -36,7 +39,8 @@ emails_and_balances() { # COLLECTION
 @test "a customer looks as the original's does, and numbers stay in their ranges" {
   run --separate-stderr script insert --records 1500 --delay 0 --seed 1
   assert_status 0
-  assert_equal "$(grep -oE '^Inserted record: [0-9]+ of 1500' <<<"$output")" $'Inserted record: 1000 of 1500\nInserted record: 1500 of 1500'
+  assert_equal "$(grep -oE '^Inserted record: [0-9]+ of 1500' <<<"$output")" \
+    $'Inserted record: 1000 of 1500\nInserted record: 1500 of 1500'
   assert_line 'Customers inserted: 1500'
 
   local between='{"$elemMatch": {"type": "%s", "balance": {"$type": "int", "$gte": %s, "$lte": %s}}}' type
@@ -51,11 +55,13 @@ emails_and_balances() { # COLLECTION
   local text='"[^"]+"' number='"\([0-9]{3}\) [0-9]{3}-[0-9]{4}"' card='"[0-9]+(-?[0-9]+)*"' shape
   shape='\{"_id": \{"\$oid": "[0-9a-f]{24}"\}, '
   shape+="\"firstName\": $text, \"lastName\": $text, "
-  shape+="\"phoneNumbers\": \[\{\"type\": \"mobile\", \"number\": $number\}, \{\"type\": \"home\", \"number\": $number\}\], "
+  shape+="\"phoneNumbers\": \[\{\"type\": \"mobile\", \"number\": $number\}, "
+  shape+="\{\"type\": \"home\", \"number\": $number\}\], "
   shape+="\"mobileNumber\": $number, \"email\": \"[a-z.]+@example\.org\", "
   shape+='"birthDate": "(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])-[0-9]{4}", '
   shape+="\"address\": \{\"street\": $text, \"city\": $text, \"state\": $text, \"zip\": \"[0-9]{5}(-[0-9]{4})?\"\}, "
-  shape+="\"accounts\": \[\{\"type\": \"savings\", \"accountNumber\": $card, \"interestRate\": [1-4]\.[0-9], \"balance\": [0-9]+\}, "
+  shape+="\"accounts\": \[\{\"type\": \"savings\", \"accountNumber\": $card, "
+  shape+="\"interestRate\": [1-4]\.[0-9], \"balance\": [0-9]+\}, "
   shape+="\{\"type\": \"checking\", \"accountNumber\": $card, \"overdraftLimit\": [0-9]+, \"balance\": -?[0-9]+\}\]\}"
   output=$(grep -v '^{"n"' <<<"$output")
   refute_match . "$(grep -vxE "$shape" <<<"$output")"

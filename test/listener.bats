@@ -6,9 +6,11 @@ load lib/listening
 @test "it says what it watches, then each stream that has started, with its filter as it is sent" {
   listen
   started() { # STREAM SENTENCE FILTER
-    printf '%s\n' "$1 listener thread started." "==$2" "{\"\$match\": {\"\$or\": [$3, {\"operationType\": \"invalidate\"}]}}"
+    printf '%s\n' "$1 listener thread started." "==$2" \
+      "{\"\$match\": {\"\$or\": [$3, {\"operationType\": \"invalidate\"}]}}"
   }
   local counter='"updateDescription.updatedFields.resumeCounter": {"$exists"'
+  local overdrawn='{"$elemMatch": {"$and": [{"type": "checking"}, {"balance": {"$lt": 0}}]}}'
   assert_match '^MongoDB Atlas DB URL: mongodb' "$(head -n 1 listener.out)"
   assert_equal "$(tail -n +2 listener.out)" "Database: $database
 Collection: accounts
@@ -19,15 +21,18 @@ Insert, Update, Delete, Replace
 Resume functionality is a separate thread
 ============================================================
 Starting Change Stream Listener.
-$(started Insert 'Checking Accounts with negative balance.' '{"$and": [{"operationType": "insert"}, {"fullDocument.accounts": {"$elemMatch": {"$and": [{"type": "checking"}, {"balance": {"$lt": 0}}]}}}]}'
-  started Update 'All updates, but those of resumeCounter.' "{\"\$and\": [{\"operationType\": \"update\"}, {$counter: false}}]}"
+$(started Insert 'Checking Accounts with negative balance.' \
+    "{\"\$and\": [{\"operationType\": \"insert\"}, {\"fullDocument.accounts\": $overdrawn}]}"
+  started Update 'All updates, but those of resumeCounter.' \
+    "{\"\$and\": [{\"operationType\": \"update\"}, {$counter: false}}]}"
   started Delete 'All delete operations.' '{"operationType": "delete"}'
   started Replace 'All replace operations.' '{"operationType": "replace"}'
   started Resume 'Updates of resumeCounter.' "{\"\$and\": [{\"operationType\": \"update\"}, {$counter: true}}]}")"
 
   # Nothing has happened, and each stream sits and waits.
   ctrl_c
-  assert_equal "$(tail -n 5 <<<"$output")" "$(printf '%s stream closed, events seen: 0\n' Insert Update Delete Replace Resume)"
+  assert_equal "$(tail -n 5 <<<"$output")" \
+    "$(printf '%s stream closed, events seen: 0\n' Insert Update Delete Replace Resume)"
   assert_equal "$stderr" ''
 }
 
@@ -48,18 +53,22 @@ $(started Insert 'Checking Accounts with negative balance.' '{"$and": [{"operati
     "$(customer 2 Sue -5 10)" \
     "$(customer 3 Tom 5 0)" \
     "$(customer 4 ann 190 -1204)" \
-    '{"_id": 5, "email": "bob@example.org", "accounts": [{"type": "checking", "balance": -7}, {"type": "savings", "balance": -8}]}' \
+    '{"_id": 5, "email": "bob@example.org",
+      "accounts": [{"type": "checking", "balance": -7}, {"type": "savings", "balance": -8}]}' \
     '{"_id": 6, "accounts": [{"type": "checking", "balance": -0.5}]}' \
-    '{"_id": 7, "email": "cid@example.org", "accounts": [{"type": "checking", "balance": 1}, {"type": "checking", "balance": -9}]}' \
+    '{"_id": 7, "email": "cid@example.org",
+      "accounts": [{"type": "checking", "balance": 1}, {"type": "checking", "balance": -9}]}' \
     '{"_id": 8, "firstName": "My First Name", "lastName": "My Last Name"}' \
     '{"_id": 9, "email": "dan@example.org", "accounts": []}' \
     '{"_id": 10, "email": "dan@example.org", "accounts": "closed"}' \
     '{"_id": 11, "email": "dan@example.org", "accounts": [null, 5, {"type": "checking"}, {"balance": -1}]}' \
     '{"_id": 12, "email": "dan@example.org", "accounts": [{"type": "checking", "balance": "-1"}]}')" \
-    "{\"update\": \"accounts\", \"updates\": [{\"q\": {\"_id\": 13}, \"u\": {\"\$set\": {\"email\": \"last@example.org\",
-      \"accounts\": [{\"type\": \"checking\", \"balance\": -4999}]}}, \"upsert\": true}]}"
+    '{"update": "accounts", "updates": [{"q": {"_id": 13}, "u": {"$set": {"email": "last@example.org",
+      "accounts": [{"type": "checking", "balance": -4999}]}}, "upsert": true}]}'
   wait_for listener.out last@example.org
-  assert_equal "$(shown 'INSERT EVENT')" "$(printf 'Checking Account with negative balance! | Emailing user: %s | Checking Acct Balance: %s\n' \
+  local shown='Checking Account with negative balance! | Emailing user: %s | Checking Acct Balance: %s\n'
+  # shellcheck disable=SC2059
+  assert_equal "$(shown 'INSERT EVENT')" "$(printf "$shown" \
     ann@example.org -1204 bob@example.org -7 null -0.5 cid@example.org -9 last@example.org -4999)"
   assert_equal "$(cat listener.err)" ''
 }
@@ -67,7 +76,8 @@ $(started Insert 'Checking Accounts with negative balance.' '{"$and": [{"operati
 @test "each deposit is shown exactly once, with the account's type and the balance it made" {
   listen
   write "$(insert "$(customer 1 Ann 900 -50)" "$(customer 2 Bob 2000 990.5)" \
-    '{"_id": 3, "firstName": "Cid", "lastName": "Roe", "accounts": [{"type": "checking", "balance": 1}, {"type": "savings", "balance": 2}]}')" \
+    '{"_id": 3, "firstName": "Cid", "lastName": "Roe",
+      "accounts": [{"type": "checking", "balance": 1}, {"type": "savings", "balance": 2}]}')" \
     "$(deposit 1 checking 100)" \
     "$(deposit 1 savings 100)" \
     "$(deposit 2 checking 100)" \
@@ -79,7 +89,8 @@ $(started Insert 'Checking Accounts with negative balance.' '{"$and": [{"operati
   write "{\"update\": \"accounts\", \"updates\": [$(change 1 '{"$inc": {"accounts.1.balance": 10}}'),
     $(change 1 '{"$inc": {"accounts.1.balance": 20}}')]}" "$(update 1 '{"$set": {"accounts.0.balance": 0}}')"
   wait_for listener.out '^Updated Savings Balance to: 0$'
-  assert_equal "$(shown 'UPDATE EVENT')" 'Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 50
+  assert_equal "$(shown 'UPDATE EVENT')" \
+    'Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 50
 Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 1000
 Checking Account Deposit | Customer: Bob Smith | Updated Checking Balance to: 1090.5
 Checking Account Deposit | Customer: Cid Roe | Updated Checking Balance to: 101
@@ -130,13 +141,15 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 
 @test "every delete is shown, and every replace with the whole event as JSON that others can read" {
   listen
-  local uuid='{"$binary": {"base64": "w6G1yHouT0OdCw9PfwobLA==", "subType": "04"}}' at='{"$date": "2024-02-29T12:00:00Z"}'
+  local uuid='{"$binary": {"base64": "w6G1yHouT0OdCw9PfwobLA==", "subType": "04"}}'
+  local at='{"$date": "2024-02-29T12:00:00Z"}' oid='{"$oid": "5c62fb000000000000000001"}'
   TEST_MONGODB_URI+='&uuidRepresentation=standard' # for the command, not the listener
-  write "$(insert "$(customer 1 Ann 5 5)" "$(customer 2 Bob 5 5)" '{"_id": {"$oid": "5c62fb000000000000000001"}}' '{"_id": "x"}' \
+  write "$(insert "$(customer 1 Ann 5 5)" "$(customer 2 Bob 5 5)" "{\"_id\": $oid}" '{"_id": "x"}' \
     "{\"_id\": $uuid}" "{\"_id\": $at}" '{"_id": {"bank": 1, "branch": "b"}}')" \
     "$(update 1 '{"firstName": "Anna", "lastName": "Roe", "accounts": [{"type": "savings", "balance": 1}]}')" \
     '{"findAndModify": "accounts", "query": {"_id": 2}, "update": {"firstName": "Bobby"}}' \
-    '{"delete": "accounts", "deletes": [{"q": {"_id": {"$oid": "5c62fb000000000000000001"}}, "limit": 1}, {"q": {"_id": 7}, "limit": 1}]}' \
+    "{\"delete\": \"accounts\", \"deletes\": [{\"q\": {\"_id\": $oid}, \"limit\": 1}]}" \
+    '{"delete": "accounts", "deletes": [{"q": {"_id": 7}, "limit": 1}]}' \
     '{"findAndModify": "accounts", "query": {"_id": "x"}, "remove": true}' \
     '{"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]}'
   wait_for listener.out '^=== DELETE EVENT ===$' 7
@@ -145,19 +158,24 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   assert_equal "$(shown 'DELETE EVENT')" "$(printf 'Customer deleted from collection: accounts | Customer _id: %s\n' \
     5c62fb000000000000000001 x 1 2 c3a1b5c8-7a2e-4f43-9d0b-0f4f7f0a1b2c "$at" '{"bank": 1, "branch": "b"}')"
 
-  assert_equal "$(shown 'REPLACE EVENT' | cut -d'{' -f1)" "$(printf 'Did this change occur in MongoDB Compass? | Customer: %s | \n' \
-    'Anna Roe' 'Bobby null')"
+  assert_equal "$(shown 'REPLACE EVENT' | cut -d'{' -f1)" \
+    "$(printf 'Did this change occur in MongoDB Compass? | Customer: %s | \n' 'Anna Roe' 'Bobby null')"
   write "{\"insert\": \"pasted\", \"documents\": [$(shown 'REPLACE EVENT' | sed 's/^[^{]*//' | paste -sd, -)]}"
   event() { # ID CUSTOMER
-    echo "{\"documentKey\": {\"_id\": $1}, \"fullDocument\": {\"_id\": $1, $2}, \"ns\": {\"db\": \"$database\", \"coll\": \"accounts\"}, \"operationType\": \"replace\"}"
+    echo "{\"documentKey\": {\"_id\": $1}, \"fullDocument\": {\"_id\": $1, $2}," \
+      "\"ns\": {\"db\": \"$database\", \"coll\": \"accounts\"}, \"operationType\": \"replace\"}"
   }
-  assert_equal "$(mongo '{"find": "pasted", "projection": {"_id": 0, "documentKey": 1, "fullDocument": 1, "ns": 1, "operationType": 1}}')" \
-    "$(event 1 '"firstName": "Anna", "lastName": "Roe", "accounts": [{"type": "savings", "balance": 1}]' && event 2 '"firstName": "Bobby"')"
+  local fields='{"_id": 0, "documentKey": 1, "fullDocument": 1, "ns": 1, "operationType": 1}'
+  assert_equal "$(mongo "{\"find\": \"pasted\", \"projection\": $fields}")" "$(
+    event 1 '"firstName": "Anna", "lastName": "Roe", "accounts": [{"type": "savings", "balance": 1}]'
+    event 2 '"firstName": "Bobby"'
+  )"
 }
 
-@test "a customer of another shape, or with control characters in a name or an e-mail, forges no block, ends no stream" {
+@test "a customer of another shape, or with control characters in a name or e-mail, forges no block, ends no stream" {
   listen --fail-after 0
-  local evil='\u001b[2J\u009b2J\r\n\n=== DELETE EVENT ===\n\u202e' # clears the screen, begins a block, turns the line round
+  # Clears the screen, begins a block, turns the line round.
+  local evil='\u001b[2J\u009b2J\r\n\n=== DELETE EVENT ===\n\u202e'
   write "$(insert "$(customer 1 "$evil" 5 -1)" "$(customer 2 Ann 5 -1)" '{"_id": 3, "accounts": "closed"}')" \
     "$(update 1 "{\"\$set\": {\"email\": \"$evil\", \"$evil\": 1}}")" \
     "$(update 3 '{"$set": {"accounts": "open"}}')" \
@@ -170,7 +188,8 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   wait_for listener.out '^=== REPLACE EVENT ===$'
   refute_match "^=== DELETE|"$'[\001-\011\013-\037]|\u202e|\u009b' "$(cat listener.out)"
   assert_equal "$(shown 'INSERT EVENT' | grep -c ' | Emailing user: ')" 2
-  assert_equal "$(shown 'UPDATE EVENT' | sed -E 's/^\{.*"(open|much)".*/\1/; s/ \| .*//' | sort | paste -sd' ' -)" 'Customer edited much open'
+  assert_equal "$(shown 'UPDATE EVENT' | sed -E 's/^\{.*"(open|much)".*/\1/; s/ \| .*//' | sort | xargs)" \
+    'Customer edited much open'
   assert_match '^\{.*"resumeCounter": \[1\]' "$(shown 'RESUME EXAMPLE')"
   ctrl_c 1 # as a number is missing
   assert_line 'Resume stream closed, events seen: 6, counters 3000000000..3000000003, 1 missed, 1 repeated'
@@ -230,23 +249,28 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   replacements=$(for i in {201..400}; do change $i "{\"firstName\": \"Ann\"}"; done)
   # Halted, so that all five streams find work at the same moment.
   signal listener STOP
-  write "$(insert "$(customers 1 $n)")" "$(counters 1 $n)" "{\"update\": \"accounts\", \"updates\": [${replacements//$'\n'/,}]}" \
-    '{"update": "accounts", "updates": [{"q": {"_id": {"$lte": 200}}, "u": {"$inc": {"accounts.1.balance": 1}}, "multi": true}]}' \
+  write "$(insert "$(customers 1 $n)")" "$(counters 1 $n)" \
+    "{\"update\": \"accounts\", \"updates\": [${replacements//$'\n'/,}]}" \
+    '{"update": "accounts", "updates": [
+      {"q": {"_id": {"$lte": 200}}, "u": {"$inc": {"accounts.1.balance": 1}}, "multi": true}]}' \
     '{"delete": "accounts", "deletes": [{"q": {"_id": {"$gt": 400}}, "limit": 0}]}'
   signal listener CONT
   shows_all_kinds $n
   ctrl_c
 
   # One block a paragraph: its lines, joined by |, must be those of one kind.
-  assert_equal "$(sed -n '/^=== /,$p' listener.out | sed '/stream closed, events seen/d' | awk 'BEGIN {RS = ""; FS = "\n"} {
-      $1 = $1; gsub(/\n/, "|"); blocks++
-      if (gsub(/=== [A-Z]+ (EVENT|EXAMPLE) ===/, "&") != 1 ||
-          !/^=== INSERT EVENT ===.Checking Account with negative balance!.Emailing user: [a-z@.]+.Checking Acct Balance: -1$/ &&
-          !/^=== UPDATE EVENT ===.[A-Za-z ]*Account Deposit.Customer: [A-Za-z_0-9 ]+.Updated [A-Za-z ]*Balance to: 0$/ &&
-          !/^=== DELETE EVENT ===.Customer deleted from collection: accounts.Customer _id: [0-9]+$/ &&
-          !/^=== REPLACE EVENT ===.Did this change occur in MongoDB Compass\?.Customer: Ann null.{.*}$/ &&
-          !/^=== RESUME EXAMPLE ===.Resume token: {[^{}]+}.Counter value: [0-9]+$/) print
-    } END {print blocks " blocks"}' OFS='|')" "$((5 * n)) blocks"
+  cat >kinds <<-'KINDS'
+	INSERT EVENT ===.Checking Account with negative balance!.Emailing user: [a-z@.]+.Checking Acct Balance: -1
+	UPDATE EVENT ===.[A-Za-z ]*Account Deposit.Customer: [A-Za-z_0-9 ]+.Updated [A-Za-z ]*Balance to: 0
+	DELETE EVENT ===.Customer deleted from collection: accounts.Customer _id: [0-9]+
+	REPLACE EVENT ===.Did this change occur in MongoDB Compass\?.Customer: Ann null.\{.*\}
+	RESUME EXAMPLE ===.Resume token: \{[^{}]+\}.Counter value: [0-9]+
+	KINDS
+  sed -n '/^=== /,$p' listener.out | sed '/stream closed, events seen/d' |
+    awk 'BEGIN { RS = ""; FS = "\n"; OFS = "|" } { $1 = $1; print substr($0, 5) }' >blocks
+  assert_equal "$(grep -vxEf kinds blocks)" ''
+  assert_equal "$(grep -c '' blocks) blocks" "$((5 * n)) blocks"
+  refute_match '=== [A-Z]' "$(cat blocks)"
   for stream in Insert Update Delete Replace; do assert_line "$stream stream closed, events seen: $n"; done
   assert_line "Resume stream closed, events seen: $n, counters 1..$n, 0 missed, 0 repeated"
   refute_match '^Simulate failure'
@@ -264,7 +288,8 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   shows_all_kinds
   wait_for listener.out '^Emailing user: ann@example.org$' 2
   ctrl_c
-  assert_equal "$(sed -n 's/^Emailing user: //p' listener.out | paste -sd' ' -)" 'ann@example.org bob@example.org ann@example.org'
+  assert_equal "$(sed -n 's/^Emailing user: //p' listener.out | xargs)" \
+    'ann@example.org bob@example.org ann@example.org'
   assert_equal "$(grep -c '^The collection was dropped or renamed\. All streams go on after that\.$' listener.out)" 2
   for stream in Update Delete Replace; do assert_line "$stream stream closed, events seen: 1"; done
   # Numbering begins at 1 with each new collection: nothing came twice.
@@ -280,7 +305,8 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   wait_for listener.out '^Emailing user: ann@example.org$'
   shows_all_kinds
   ctrl_c
-  assert_equal "$(sed -n 's/^Emailing user: //p' listener.out | paste -sd' ' -)" 'bob@example.org cid@example.org ann@example.org'
+  assert_equal "$(sed -n 's/^Emailing user: //p' listener.out | xargs)" \
+    'bob@example.org cid@example.org ann@example.org'
   assert_equal "$(grep -c 'was dropped or renamed' listener.out)" 2
 }
 
@@ -296,9 +322,11 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   assert_match 'Zoë' "$(cat listener.out)"
   write "{\"insert\": \"pasted\", \"documents\": [$(sed 's/Zoë/Zo\\u00eb/g' listener.out | paste -sd, -)]}"
   # event._id is the resume token.
-  assert_equal "$(mongo '{"aggregate": "pasted", "cursor": {}, "pipeline": [{"$match": {"event._id._data": {"$type": "string"}}}, {"$sort": {"stream": 1}},
+  assert_equal "$(mongo '{"aggregate": "pasted", "cursor": {}, "pipeline": [
+      {"$match": {"event._id._data": {"$type": "string"}}}, {"$sort": {"stream": 1}},
       {"$project": {"_id": 0, "stream": 1, "key": "$event.documentKey._id", "type": "$event.operationType"}}]}')" \
-    "$(printf '{"stream": "%s", "key": 1, "type": "%s"}\n' Delete delete Insert insert Replace replace Resume update Update update)"
+    "$(printf '{"stream": "%s", "key": 1, "type": "%s"}\n' \
+      Delete delete Insert insert Replace replace Resume update Update update)"
 }
 
 # Each coloured headline ends with a reset, and there is nothing but SGR: no cursor is moved, nothing is left on.
@@ -307,10 +335,11 @@ assert_coloured() { # FILE
   refute_match $'\e' "$(sed $'s/\e\\[[0-9;]*m//g' "$1")"
 }
 
-@test "headlines are coloured on a terminal, not with TERM=dumb or NO_COLOR unless it is empty, and in a file by CLICOLOR_FORCE" {
+@test "headlines are coloured on a terminal, not by TERM=dumb or NO_COLOR unless empty; in a file by CLICOLOR_FORCE" {
   command -v python3 >/dev/null || skip 'python3 makes the terminal'
   on_a_terminal() { # LABEL VARIABLE=VALUE…
-    start_command "$1" env "${@:2}" python3 "$ROOT/test/lib/terminal.py" 'Acct Balance' "$ROOT/test/jbang" run --quiet "$ROOT/listener.java"
+    start_command "$1" env "${@:2}" python3 "$ROOT/test/lib/terminal.py" 'Acct Balance' \
+      "$ROOT/test/jbang" run --quiet "$ROOT/listener.java"
   }
   on_a_terminal coloured TERM=xterm-256color NO_COLOR=
   on_a_terminal dumb TERM=dumb

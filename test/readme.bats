@@ -27,6 +27,7 @@ unsaid() { # TRANSCRIPT OUTPUT
   cp -R "$ROOT"/*.java "$ROOT/.env.example" "$ROOT/jbang-catalog.json" "$ROOT/test" "$WORK/a copy"
   cd "$WORK/a copy" || return
   export MONGODB_ATLAS_URL=$TEST_MONGODB_URI DATABASE=$database # not the user's MongoDB on port 27017
+  needs 6 # for the balance before and the name of who was deleted
   local command commands=()
   while IFS= read -r command; do commands+=("$command"); done < <(blocks sh)
   for command in "${commands[@]}"; do
@@ -48,7 +49,9 @@ unsaid() { # TRANSCRIPT OUTPUT
         continue
         ;;
       *--check) ;;
-      'jbang insert '* | 'jbang update' | 'jbang delete' | 'jbang resume_update') command+=' --delay 0.1' ;; # not to wait
+      'jbang insert '* | 'jbang update' | 'jbang delete' | 'jbang resume_update')
+        command+=' --delay 0.1' # not to wait
+        ;;
     esac
     run --separate-stderr eval "$command </dev/null"
     assert_status 0
@@ -69,6 +72,7 @@ unsaid() { # TRANSCRIPT OUTPUT
   for script in reset listener insert update delete resume_update; do
     script "$script" --help
   done | grep -oE '^ +(-[hV], )?--[a-z-]+' | grep -oE -e '--[a-z-]+' | grep -vxE -e '--(help|version)' | sort -u >has
-  sed -n '/^## Options/,/^## Read/p' "$ROOT/README.md" | grep '^|' | grep -oE -e '`--[a-z-]+' | tr -d '`' | sort -u >tells
+  sed -n '/^## Options/,/^## Read/p' "$ROOT/README.md" | grep '^|' |
+    grep -oE -e '`--[a-z-]+' | tr -d '`' | sort -u >tells
   assert_equal "$(cat tells)" "$(cat has)"
 }

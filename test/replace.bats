@@ -3,7 +3,7 @@
 load lib/helpers
 load lib/customers
 
-@test "replace wants a customer, replaces one customer, who keeps all but the e-mail, and the listener calls it a replace" {
+@test "replace wants a customer, and replaces one, who keeps all but the e-mail; the listener calls it a replace" {
   insert_documents "${odd_documents[0]}"
   run --separate-stderr script replace
   assert_equal "$status $stderr" '1 replace: there is no customer to replace - run insert first'
@@ -22,7 +22,8 @@ load lib/customers
   local email
   email=$(sed -n 's/^E-mail now: //p' <<<"$output")
   assert_equal "$(documents)" "${odd_documents[0]}
-{\"_id\": \"ann\", \"firstName\": \"Ann\", \"lastName\": \"Roe\", \"email\": \"$email\", \"accounts\": [{\"type\": \"savings\", \"balance\": 5}], \"vip\": true}"
+{\"_id\": \"ann\", \"firstName\": \"Ann\", \"lastName\": \"Roe\", \"email\": \"$email\", \
+\"accounts\": [{\"type\": \"savings\", \"balance\": 5}], \"vip\": true}"
   wait_for listener.out '^=== REPLACE EVENT ===$'
   wait_for listener.out '^Customer: Ann Roe$' # both screens show it
 }

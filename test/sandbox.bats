@@ -74,41 +74,42 @@ start_sandbox() { # OPTION…
   done
 }
 
-play() { # URI SCENARIO…: the sandbox shows an event at once
-  local uri=$1
-  shift
-  MONGODB_ATLAS_URL=$uri run --separate-stderr script replay --wait 50 "${@/#/$ROOT/test/scenarios/}"
+# On the sandbox that the test has started, else on that of all tests. It shows an event at once.
+play() { # SCENARIO…
+  [ -n "${uri:-}${TEST_SANDBOX:-}" ] || start_sandbox
+  MONGODB_ATLAS_URL=${uri:-$TEST_MONGODB_URI} run --separate-stderr script replay --wait 50 \
+    "${@/#/$ROOT/test/scenarios/}"
   assert_status 0
 }
 
 @test "a stream that comes back too late is told so in each of the three ways of a server" {
   start_sandbox --oplog-size 10
-  play "$uri" history-lost.json
+  play history-lost.json
 }
 
 @test "pre- and post-images, stages and refusals are as the manual has them" {
-  play "$TEST_MONGODB_URI" pre-images.json by-the-manual.json
+  play pre-images.json by-the-manual.json
 }
 
 @test "a value that looks like an expression is a value, in streams, finds and aggregations" {
-  play "$TEST_MONGODB_URI" data-is-data.json
+  play data-is-data.json
 }
 
 @test "\$project, \$addFields and \$set go through embedded documents and arrays, alike wherever they stand" {
-  play "$TEST_MONGODB_URI" projection.json
+  play projection.json
 }
 
 @test "each collection's indexes are its own, and a duplicate key says of which" {
-  play "$TEST_MONGODB_URI" indexes.json
+  play indexes.json
 }
 
 @test "what is not done is refused, and said with what is done" {
-  play "$TEST_MONGODB_URI" refused.json
+  play refused.json
 }
 
 @test "faults on demand are as MongoDB's own: with the labels of a server, and no others" {
   start_sandbox # which counts them from its start
-  play "$uri" fail-command.json
+  play fail-command.json
 }
 
 @test "a fault may be for one client only, by its appName" {

@@ -87,9 +87,11 @@ settings() {
 @test "a server that cannot be reached or does not let us in is told within seconds, in a line" {
   local soon='?serverSelectionTimeoutMS=100'
   failed '^reset: cannot reach MongoDB .*Connection refused.* does it run' reset --uri mongodb://ann:s3cret@127.0.0.1:1/
-  failed '^insert: cannot reach MongoDB .*no-such-host.invalid' insert --uri "mongodb://ann:s3cret@no-such-host.invalid/$soon"
+  failed '^insert: cannot reach MongoDB .*no-such-host.invalid' \
+    insert --uri "mongodb://ann:s3cret@no-such-host.invalid/$soon"
   failed '^insert: cannot reach MongoDB ' insert --uri "mongodb+srv://ann:s3cret@no-such-host.invalid/$soon"
-  failed '^reset: MongoDB refused the login .*password .*certificate' reset --uri "${TEST_MONGODB_URI/:\/\//://ann:s3cret%40s3cret@}"
+  failed '^reset: MongoDB refused the login .*password .*certificate' \
+    reset --uri "${TEST_MONGODB_URI/:\/\//://ann:s3cret%40s3cret@}"
   nothing_written
 }
 
@@ -124,7 +126,8 @@ settings() {
   done
   # Mistyped, picocli quotes what it was given.
   refused '^reset: .*--url' reset --url 'mongodb://ann:s3cret@127.0.0.1/?proxyPassword=s3cret'
-  refused '^reset: .*mongodb://\*\*\*' reset 'mongodb://ann:s3cret@127.0.0.1/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret'
+  refused '^reset: .*mongodb://\*\*\*' \
+    reset 'mongodb://ann:s3cret@127.0.0.1/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret'
   refused '^insert: .*--records' insert --records 'mongodb://127.0.0.1/?tlsCertificateKeyFilePassword=s3cret'
 }
 
@@ -137,7 +140,8 @@ settings() {
   assert_status 0
   assert_equal "$stderr" ''
   assert_line 'Customers inserted: 2'
-  # With a pool of one connection, four streams would wait for the fifth; servers refuse $changeStream at readConcern local.
+  # With a pool of one connection, four streams would wait for the fifth; servers refuse $changeStream at
+  # readConcern local.
   start listener --uri "$TEST_MONGODB_URI&maxPoolSize=1&waitQueueTimeoutMS=2000&readConcernLevel=local"
   wait_for listener.out '^Resume listener thread started'
   mongo '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}'

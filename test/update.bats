@@ -5,7 +5,8 @@ load lib/customers
 
 @test "update deposits \$100 into each checking account under \$1000, and nowhere else" {
   insert_documents "$(customer ann 999 5000)" "$(customer bob 1000 10)" "${odd_documents[@]}" \
-    '{"_id": "dan", "firstName": "Dan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": 950}, {"type": "savings", "balance": 20}]}'
+    '{"_id": "dan", "firstName": "Dan", "lastName": "Roe",
+      "accounts": [{"type": "checking", "balance": 950}, {"type": "savings", "balance": 20}]}'
   mongo "{\"insert\": \"other\", \"documents\": [$(customer fay 1 1)]}"
   run --separate-stderr script update --delay 0
   assert_status 0

@@ -153,6 +153,13 @@ own_sandbox() { # [OPTION…]
   sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=$TEST_MONGODB_URI|" .env
 }
 
+# needs 6      skips the test on a server older than MongoDB 6.0
+needs() { # MAJOR VERSION
+  local version
+  version=$(mongo '{"buildInfo": 1}' | grep -oE '"version": "[0-9]+' | grep -oE '[0-9]+$')
+  ((version >= $1)) || skip "needs MongoDB $1.0, this is a $version"
+}
+
 # fault '{"times": 1}' '"errorCode": 189' getMore aggregate      makes these commands fail so; `heal` ends it
 fault() { # MODE HOW COMMAND…
   database=admin mongo "$(failing "$@")" >/dev/null

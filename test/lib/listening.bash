@@ -64,7 +64,8 @@ counters() { # FROM TO: one command that sets them, one after the other
 # Lets each of the five streams show one event.
 write_all_kinds() { # ID [NAME]
   write "$(insert "$(customer "$1" "${2:-ann}" 5 -1)")" "$(deposit "$1" savings 1)" "$(counter "$1" "$1")" \
-    "$(update "$1" '{"email": "new"}')" "{\"delete\": \"accounts\", \"deletes\": [{\"q\": {\"_id\": $1}, \"limit\": 1}]}"
+    "$(update "$1" '{"email": "new"}')" \
+    "{\"delete\": \"accounts\", \"deletes\": [{\"q\": {\"_id\": $1}, \"limit\": 1}]}"
 }
 
 customer() { # ID NAME SAVINGS CHECKING

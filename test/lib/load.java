@@ -138,8 +138,8 @@ class load {
             }
             long missed = (long) writers * each - reader.seen.stream().distinct().count();
             good &= missed == 0 && repeated == 0 && early == 0 && unknown == 0 && reader.end.isEmpty();
-            System.out.println("stream " + (readers.indexOf(reader) + 1) + ": " + reader.seen.size() + " events, " + missed
-                    + " missed, " + repeated + " repeated, " + early + " too early, " + unknown + " unknown"
+            System.out.println("stream " + (readers.indexOf(reader) + 1) + ": " + reader.seen.size() + " events, "
+                    + missed + " missed, " + repeated + " repeated, " + early + " too early, " + unknown + " unknown"
                     + (reader.end.isEmpty() ? "" : ", " + reader.end));
         }
         boolean same = readers.stream().allMatch(reader -> reader.seen.equals(readers.get(0).seen));
