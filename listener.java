@@ -121,23 +121,23 @@ class listener implements Callable<Integer> {
             Document written = Document.parse(event.getUpdateDescription().getUpdatedFields().toJson());
             Document before = event.getFullDocumentBeforeChange();
             Document customer = event.getFullDocument() == null ? before : event.getFullDocument();  // null: is deleted
-            List<Document> accounts = customer.getList("accounts", Document.class, List.of());
+            var accounts = (before == null ? customer : before).getList("accounts", Document.class, List.of());
             String made = "";
             for (int i = 0; i < accounts.size(); i++) {
-                Number now = written.get("accounts." + i + ".balance", Number.class);
+                String field = "accounts." + i + ".balance";
+                Number now = written.get(field, Number.class);
                 if (now == null) continue;
-                Number old = before == null ? null
-                        : before.getList("accounts", Document.class).get(i).get("balance", Number.class);
+                written.remove(field);
+                Number old = before == null ? null : accounts.get(i).get("balance", Number.class);
                 boolean less = old != null && now.doubleValue() < old.doubleValue();
                 String type = "checking".equals(accounts.get(i).get("type")) ? "Checking" : "Savings";
                 made += "\n" + type + " Account " + (less ? "Withdrawal" : "Deposit") + "\nCustomer: " + name(customer)
                         + "\nUpdated " + type + " Balance to: " + now + (old == null ? "" : " (before: " + old + ")");
             }
-            if (!made.isEmpty()) return made.strip();
+            if (made.isEmpty()) made = "\nCustomer edited\nCustomer: " + name(customer);
             event.getUpdateDescription().getRemovedFields().forEach(field -> written.put(field, null));
-            return "Customer edited"
-                    + "\nCustomer: " + name(customer)
-                    + "\nChanged fields: " + text(String.join(", ", written.keySet()));
+            if (!written.isEmpty()) made += "\nChanged fields: " + text(String.join(", ", written.keySet()));
+            return made.strip();
         }
     };
 
@@ -252,7 +252,7 @@ class listener implements Callable<Integer> {
                         away = false;
                         read(changes);
                     } catch (MongoException e) {  // what the driver could not resume by itself
-                        if (!passes(e)) throw e;
+                        if (!passes(e) && (away || e.getCode() != 260)) throw e;  // 260: driver resumed after a drop
                         if (!away) outage(+1, explain(e).replaceFirst(" - .*", ""));
                         away = true;
                     }

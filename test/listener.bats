@@ -95,7 +95,7 @@ Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 1000
 Checking Account Deposit | Customer: Bob Smith | Updated Checking Balance to: 1090.5
 Checking Account Deposit | Customer: Cid Roe | Updated Checking Balance to: 101
 Savings Account Deposit | Customer: Cid Roe | Updated Savings Balance to: 102
-Checking Account Deposit | Customer: Cid Roe | Updated Checking Balance to: 2000
+Checking Account Deposit | Customer: Cid Roe | Updated Checking Balance to: 2000 | Changed fields: email
 Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 60
 Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 80
 Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 0'
