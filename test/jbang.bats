@@ -115,10 +115,23 @@ bare_machine() {
   asked 8 --quiet args.java
   asked 9 args.java
 
-  cp "$ROOT/reset.java" elsewhere
-  demo_jbang --quiet elsewhere/reset.java --version
-  (cd "$ROOT" && demo_jbang reset --version && assert_match '^reset ') # the catalog's
-  assert_equal "$(wc -l <asked | tr -d ' ')" 10
+  sed -i.bak '/other.java/d' args.java && sed -i.bak $'1i\\\n//SOURCES ../other.java' args/more.java
+  asked 10 --quiet args.java
+  asked 11 args.java # as it did not look at the other
+  echo run.preview=false >home/.jbang/jbang.properties && sed -i.bak /SOURCES/d args/more.java
+  asked 12 --quiet args.java
+  echo run.debug=false >home/.jbang/jbang.properties
+  asked 13 --quiet args.java
+
+  mkdir -p copy/test && cp "$ROOT"/{reset.java,jbang-catalog.json} copy && cp "$ROOT/test/jbang" copy/test
+  cd copy
+  jbang=test/jbang
+  for _ in 1 2; do demo_jbang --quiet reset --version && assert_match '^reset '; done # the catalog's
+  assert_equal "$(wc -l <../asked | tr -d ' ')" 14
+  sed -i.bak $'s/"script-ref": "reset.java",/&\\\n"arguments": ["--help"],/' jbang-catalog.json
+  demo_jbang --quiet reset
+  assert_match '^Usage: reset '
+  unset jbang && cd ..
   demo_jbang reset --version
   assert_match "could not be found or read: 'reset'" "$stderr"
   assert_status 2
