@@ -115,7 +115,7 @@ Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 0'
   wait_for listener.out '^Updated Savings Balance to: 8$'
   assert_equal "$(shown 'UPDATE EVENT' | sed 's/^{.*{"accounts.1.balance": 190}.*/JSON 190/' | tail -n +2)" \
     'Checking Account Deposit | Customer: Anna Smith | Updated Checking Balance to: 1000
-Checking Account Deposit | Customer: Anna Smith | Updated Checking Balance to: 5
+Checking Account Deposit | Customer: Anna Smith | Updated Checking Balance to: 5 | Changed fields: firstName
 JSON 190
 Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 }
