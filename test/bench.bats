@@ -1,6 +1,6 @@
-# test/bench: that it measures, not what.
+# test/bench/run: that it measures, not what.
 
-load lib/helpers
+load helpers/helpers
 
 setup() {
   common_setup
@@ -14,7 +14,7 @@ refute_leftovers() {
 
 @test "a tiny run of the bench has a row for each figure, script beside bare driver, and leaves nothing running" {
   local row figure='[0-9.,]+'
-  run --separate-stderr within 600 "$ROOT/test/bench" --quick
+  run --separate-stderr within 600 "$ROOT/test/bench/run" --quick
   assert_status 0
   assert_equal "$stderr" ''
   assert_match '^Machine: .+, [0-9]+ cores; MongoDB: .+; [0-9-]+; quick\.$'
@@ -26,7 +26,7 @@ refute_leftovers() {
 }
 
 @test "a bench that is ended midway takes all that it started with it" {
-  start_command bench "$ROOT/test/bench" --quick
+  start_command bench "$ROOT/test/bench/run" --quick
   wait_for bench.out '^\| what' 1 200 # the next one starts
   signal bench TERM
   wait_exit bench

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Clients that nobody here wrote do the five operations and resume. (The Java driver does so in all the other tests.)
 
-load lib/helpers
+load helpers/helpers
 
 mongosh=2.12.0
 driver=7.9.0

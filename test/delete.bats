@@ -1,7 +1,7 @@
 # delete: customers in the red.
 
-load lib/helpers
-load lib/customers
+load helpers/helpers
+load helpers/customers
 
 @test "delete deletes the customers with a negative checking account, and nobody else" {
   insert_documents "$(customer ann -1 5000)" "$(customer bob 0 10)" "$(customer cyd 10 -10)" "${odd_documents[@]}" \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The demo in one command, and that it leaves nothing behind. The real scripts; the terminals are tmux's.
 
-load lib/helpers
+load helpers/helpers
 
 setup() {
   common_setup

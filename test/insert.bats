@@ -1,7 +1,7 @@
 # insert: made-up customers.
 
-load lib/helpers
-load lib/customers
+load helpers/helpers
+load helpers/customers
 
 # E-mail and checking balance of each customer, as insert prints them.
 emails_and_balances() { # COLLECTION

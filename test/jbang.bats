@@ -1,6 +1,6 @@
 # test/jbang: JBang on a machine that may have none.
 
-load lib/helpers
+load helpers/helpers
 
 setup() {
   common_setup

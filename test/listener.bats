@@ -1,7 +1,7 @@
 # The listener, as its audience sees it: what is written to the database, and what comes on the screen.
 
-load lib/helpers
-load lib/listening
+load helpers/helpers
+load helpers/listening
 
 @test "it says what it watches, then each stream that has started, with its filter as it is sent" {
   listen
@@ -338,7 +338,7 @@ assert_coloured() { # FILE
 @test "headlines are coloured on a terminal, not by TERM=dumb or NO_COLOR unless empty; in a file by CLICOLOR_FORCE" {
   command -v python3 >/dev/null || skip 'python3 makes the terminal'
   on_a_terminal() { # LABEL VARIABLE=VALUE…
-    start_command "$1" env "${@:2}" python3 "$ROOT/test/lib/terminal.py" 'Acct Balance' \
+    start_command "$1" env "${@:2}" python3 "$ROOT/test/tools/terminal.py" 'Acct Balance' \
       "$ROOT/test/jbang" run --quiet "$ROOT/listener.java"
   }
   on_a_terminal coloured TERM=xterm-256color NO_COLOR=

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Nothing is lost when much happens at once.
 
-load lib/helpers
+load helpers/helpers
 
 @test "10,000 quick changes of two writers reach five listeners, each of them once and in the same order" {
   export MONGODB_ATLAS_URL=$TEST_MONGODB_URI DATABASE=$database

@@ -2,7 +2,7 @@
 # README.md tells the truth: what it tells the reader to type works as it stands there, and what it shows is what the
 # programs say.
 
-load lib/helpers
+load helpers/helpers
 
 # The lines of the README's code blocks that begin with this fence.
 blocks() { # FENCE

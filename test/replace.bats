@@ -1,7 +1,7 @@
 # replace: what an edit in Compass does.
 
-load lib/helpers
-load lib/customers
+load helpers/helpers
+load helpers/customers
 
 @test "replace wants a customer, and replaces one, who keeps all but the e-mail; the listener calls it a replace" {
   insert_documents "${odd_documents[0]}"

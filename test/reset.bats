@@ -1,7 +1,7 @@
 # reset: a fresh collection with one sample customer.
 
-load lib/helpers
-load lib/customers
+load helpers/helpers
+load helpers/customers
 
 @test "reset drops the collection, creates it again with a sample, and leaves others alone" {
   mongo '{"insert": "accounts", "documents": [{"_id": "old"}]}' '{"insert": "other", "documents": [{"_id": "kept"}]}' \

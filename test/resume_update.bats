@@ -1,7 +1,7 @@
 # resume_update: customers numbered 1, 2, 3 ...
 
-load lib/helpers
-load lib/customers
+load helpers/helpers
+load helpers/customers
 
 counters() {
   documents '{"resumeCounter": {"$exists": true}}' '{"resumeCounter": 1}' |

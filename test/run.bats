@@ -1,6 +1,6 @@
 # test/run: what its last line and its exit code say.
 
-load lib/helpers
+load helpers/helpers
 
 # A checkout with tests of its own, as a whole run within this run would have no end.
 setup() {

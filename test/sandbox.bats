@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # The sandbox as whoever starts it meets it. What it answers to clients is in traces.bats and clients.bats.
 
-load lib/helpers
-load lib/listening
+load helpers/helpers
+load helpers/listening
 
 start_sandbox() { # OPTION…
   start sandbox --port 0 "$@"
@@ -78,7 +78,7 @@ start_sandbox() { # OPTION…
 play() { # SCENARIO…
   [ -n "${uri:-}${TEST_SANDBOX:-}" ] || start_sandbox
   MONGODB_ATLAS_URL=${uri:-$TEST_MONGODB_URI} run --separate-stderr script replay --wait 50 \
-    "${@/#/$ROOT/test/scenarios/}"
+    "${@/#/$ROOT/test/scenarios/ours/}"
   assert_status 0
 }
 

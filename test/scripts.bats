@@ -1,7 +1,7 @@
 # What the scripts have in common, and the ways to run one.
 
-load lib/helpers
-load lib/customers
+load helpers/helpers
+load helpers/customers
 
 scripts=(reset listener insert update delete resume_update)
 writers=(insert update delete resume_update)

@@ -1,7 +1,7 @@
 # Settings: where they come from, and what is refused. The plumbing is the same text in all scripts (scripts.bats proves
 # it), so one or two of them stand for all.
 
-load lib/helpers
+load helpers/helpers
 
 # refused REGEX NAME [ARGUMENT…]   expects exit code 2, one line on stderr, and on stdout the settings at most; and no
 # failed REGEX NAME [ARGUMENT…]    s3cret, which stands for the passwords in what a script is given. Or exit code 1.

@@ -1,7 +1,7 @@
 # One sandbox for all tests, unless TEST_MONGODB_URI already names a server: then the same suite runs there.
 
-# shellcheck source=lib/helpers.bash
-source "$(dirname "${BASH_SOURCE[0]}")/lib/helpers.bash"
+# shellcheck source=helpers/helpers.bash
+source "$(dirname "${BASH_SOURCE[0]}")/helpers/helpers.bash"
 
 setup_suite() {
   unset JAVA_TOOL_OPTIONS # what a JVM says about them would be taken for the script's own words

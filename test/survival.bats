@@ -1,7 +1,7 @@
 # What the listener survives, and what it says when it cannot: "What survives what" in the README.
 
-load lib/helpers
-load lib/listening
+load helpers/helpers
+load helpers/listening
 
 tokens=(--token-file tokens.json)
 

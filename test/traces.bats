@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# What the server answers is held against what a real MongoDB answered: traces/README.md says how that is written down.
+# What the server answers is held against what a real MongoDB answered. How that is written down:
+# scenarios/recorded/README.md.
 
-load lib/helpers
+load helpers/helpers
 
 setup_file() {
   export BATS_NO_PARALLELIZE_WITHIN_FILE=true # every replay uses the same two databases
@@ -14,7 +15,7 @@ replay() { # [OPTION…] TRACE…
 
 # A copy of a trace in which one step is another. A trace has one step a line, the first in its third line.
 alter() { # NAME TRACE STEP SED-COMMAND
-  local original=$ROOT/test/traces/$2.json
+  local original=$ROOT/test/scenarios/recorded/$2.json
   sed "$(($3 + 2))$4" "$original" >"$WORK/$1.json"
   ! cmp -s "$original" "$WORK/$1.json" || fail "nothing was altered for $1"
 }
@@ -27,7 +28,7 @@ fails_in_step() { # NAME STEP DIFFERENCE: the last replay names that step of tha
 }
 
 @test "the server answers all recorded scenarios as the real MongoDB did" {
-  run --separate-stderr replay "$ROOT"/test/traces/*.json
+  run --separate-stderr replay "$ROOT"/test/scenarios/recorded/*.json
   assert_status 0
   assert_line "13 traces, 258 steps, 0 failed"
 }
@@ -76,7 +77,7 @@ fails_in_step() { # NAME STEP DIFFERENCE: the last replay names that step of tha
 }
 
 @test "the player never shows a password" {
-  local trace=$ROOT/test/traces/09-nothing-there-yet.json
+  local trace=$ROOT/test/scenarios/recorded/09-nothing-there-yet.json
   run --separate-stderr script replay --uri 'mongodb://ann:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=200' "$trace"
   assert_status 1
   assert_match '^replay: .*127\.0\.0\.1:1' "$stderr"
@@ -99,7 +100,7 @@ teardown() {
 }
 
 @test "the player refuses to drop a database that it did not make, unless --force" {
-  local trace=$ROOT/test/traces/09-nothing-there-yet.json
+  local trace=$ROOT/test/scenarios/recorded/09-nothing-there-yet.json
   replay "$trace" # goes no further if there is such a database already, on a server of somebody's own
   made=other database=other
   insert_documents '{"_id": "precious"}'

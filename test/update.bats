@@ -1,7 +1,7 @@
 # update: deposits.
 
-load lib/helpers
-load lib/customers
+load helpers/helpers
+load helpers/customers
 
 @test "update deposits \$100 into each checking account under \$1000, and nowhere else" {
   insert_documents "$(customer ann 999 5000)" "$(customer bob 1000 10)" "${odd_documents[@]}" \

@@ -23,9 +23,9 @@ import picocli.CommandLine.*;
  * Plays recorded scenarios on a MongoDB server and compares its answers with the recorded ones, which a real replica
  * set gave. The sandbox is held against them so, and whoever wants to know can hold their own server against them.
  *
- * <pre>MONGODB_ATLAS_URL=mongodb://localhost:27017 jbang test/scenarios/replay.java test/traces/*.json</pre>
+ * <pre>MONGODB_ATLAS_URL=mongodb://localhost:27017 jbang test/scenarios/replay.java test/scenarios/recorded/*.json</pre>
  *
- * The format of a trace is in test/traces/README.md, what the events mean in
+ * The format of a trace is in test/scenarios/recorded/README.md, what the events mean in
  * <a href="https://www.mongodb.com/docs/manual/reference/change-events/">the manual's page on change events</a>.
  * Commands are sent as they are, also getMore, so that nothing the driver does by itself stands between the server's
  * reply and the comparison.

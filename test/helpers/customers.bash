@@ -1,4 +1,5 @@
-# Customers for the tests of the writers, and what these print: `load lib/customers` beside `load lib/helpers`.
+# Customers for the tests of the writers, and what these print: `load helpers/customers` beside
+# `load helpers/helpers`.
 
 # shellcheck shell=bash disable=SC2034,SC2154
 

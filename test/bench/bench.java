@@ -22,7 +22,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.*;
 
 /**
- * What test/bench measures: the scripts, and side by side the bare driver, PyMongo and mongosh at the same work.
+ * What test/bench/run measures: the scripts, and side by side the bare driver, PyMongo and mongosh at the same work.
  *
  * <p>The bare driver is this class in a process of its own, with the script's JVM flags and with class data: the same
  * filters, batch size, await time and codec, and next to nothing printed. Each run begins with another of them.
@@ -175,9 +175,9 @@ class bench {
         Contender script = new Contender("script", bench::script), bare = new Contender("bare driver", bench::bare);
         List<Contender> java = List.of(script, bare), all = new ArrayList<>(java);
         String python = ENV.get("BENCH_PYTHON"), mongosh = ENV.get("BENCH_MONGOSH");
-        if (!python.isEmpty()) all.add(new Contender("PyMongo", work -> List.of(python, "test/lib/peer.py", work)));
+        if (!python.isEmpty()) all.add(new Contender("PyMongo", work -> List.of(python, "test/bench/peer.py", work)));
         if (!mongosh.isEmpty()) all.add(new Contender("mongosh", work -> List.of("env", "PEER=" + work, mongosh,
-                "--nodb", "--quiet", "--norc", "--file", "test/lib/peer.js")));
+                "--nodb", "--quiet", "--norc", "--file", "test/bench/peer.js")));
         for (Contender contender : java)  // writes their class data
             for (String work : List.of("reset", "insert", "listen")) {
                 Process process = contender.start(work);

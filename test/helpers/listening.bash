@@ -1,5 +1,5 @@
 # For tests of a listener: starting and ending it, the commands that it shall notice, and what came on its screen.
-# `load lib/listening` after `load lib/helpers`.
+# `load helpers/listening` after `load helpers/helpers`.
 
 # shellcheck shell=bash disable=SC2154 # status, output and stderr are set by wait_exit
 

@@ -1,4 +1,7 @@
-"""What listener and reset do, in PyMongo, for test/bench to stand beside them: peer.py listen, peer.py reset."""
+"""What listener and reset do, in PyMongo, for test/bench/run to stand beside them.
+
+peer.py listen, peer.py reset
+"""
 import os
 import sys
 import threading

@@ -1,4 +1,5 @@
-// What listener and reset do, in mongosh, for test/bench to stand beside them: one stream, the one that gets events.
+// What listener and reset do, in mongosh, for test/bench/run to stand beside them: one stream, the one that gets
+// events.
 const customers = connect(process.env.MONGODB_ATLAS_URL)
   .getSiblingDB(process.env.DATABASE).getCollection(process.env.COLLECTION);
 if (process.env.PEER === 'reset') {

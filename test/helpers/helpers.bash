@@ -1,6 +1,6 @@
-# What the tests share: `load lib/helpers` at the top of a .bats file gives each of its tests a folder and a database of
-# its own, and ends whatever the test started. A file that needs more says so in a setup of its own, beginning with
-# `common_setup`.
+# What the tests share: `load helpers/helpers` at the top of a .bats file gives each of its tests a folder and a
+# database of its own, and ends whatever the test started. A file that needs more says so in a setup of its own,
+# beginning with `common_setup`.
 #
 #   ROOT       the checkout
 #   WORK       the test's folder, and where it starts out; holds its .env
@@ -52,7 +52,7 @@ within() { # SECONDS COMMAND [ARGUMENT…]
 
 path() { # NAME
   local folder
-  for folder in "$ROOT" "$ROOT"/test "$ROOT"/test/lib "$ROOT"/test/scenarios; do
+  for folder in "$ROOT" "$ROOT"/test "$ROOT"/test/tools "$ROOT"/test/scenarios; do
     [ ! -f "$folder/$1.java" ] || echo "$folder/$1.java"
   done
 }
