@@ -15,12 +15,12 @@ refute_leftovers() {
 @test "a tiny run of the bench has a row for each figure, script beside bare driver, and leaves nothing running" {
   local row figure='[0-9.,]+'
   run --separate-stderr within 600 "$ROOT/test/bench/run" --quick
-  assert_status 0
+  assert_success
   assert_equal "$stderr" ''
-  assert_match '^Machine: .+, [0-9]+ cores; MongoDB: .+; [0-9-]+; quick\.$'
+  assert_line --regexp '^Machine: .+, [0-9]+ cores; MongoDB: .+; [0-9-]+; quick\.$'
   for row in '`test/jbang reset`: seconds' '`test/jbang reset`: CPU' 'the same, JBang asked' 'from the start' \
     'latency .*p50' 'p99' 'idle' 'backlog of 1,000:' 'backlog of 10,000:' 'CPU per' 'memory' '`insert --delay 0`'; do
-    assert_match "^\| $row.* \| $figure \| $figure \(\*\*$figure\*\*, $figure to $figure\) \|"
+    assert_line --regexp "^\| $row.* \| $figure \| $figure \(\*\*$figure\*\*, $figure to $figure\) \|"
   done
   refute_leftovers
 }
@@ -30,6 +30,6 @@ refute_leftovers() {
   wait_for bench.out '^\| what' 1 200 # the next one starts
   signal bench TERM
   wait_exit bench
-  assert_status 143
+  assert_failure 143
   refute_leftovers
 }

@@ -8,7 +8,7 @@ load helpers/customers
     '{"_id": "dan", "firstName": "Dan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": -4999}]}'
   mongo "{\"insert\": \"other\", \"documents\": [$(customer eve -1 1)]}"
   run --separate-stderr script delete --delay 0
-  assert_status 0
+  assert_success
   assert_transcript <<-'TEXT'
 	Delete Bank Account Data
 	Checking Acct with negative balance
@@ -34,7 +34,7 @@ load helpers/customers
   insert_documents "$(customer ann -1 1)"
   mongo "{\"insert\": \"other\", \"documents\": [$(customer bob -1 1), $(customer cyd -1 1), $(customer dan -1 1)]}"
   run --separate-stderr script delete --collection other --limit 2 --delay 0
-  assert_status 0
+  assert_success
   assert_equal "$(grep '^Customer name' <<<"$output")" $'Customer name: bob Doe\nCustomer name: cyd Doe'
   assert_line 'Customers deleted: 2'
   run mongo '{"find": "accounts", "projection": {"_id": 1}}' '{"find": "other", "projection": {"_id": 1}}'

@@ -55,14 +55,14 @@ The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.
   assert_nothing_left
   all=$(look -S -) colours=$(look -e -S -)
   # Each colour ends where it should, and no line is so long that the terminal had to break it.
-  assert_match $'\033\\[1m\033\\[38;5;[0-9]+m=== INSERT EVENT ===' "$colours"
-  refute_match $'\033\\[([0-9;]*;)?(4|21)(:[0-9])?m' "$colours"
+  assert_regex "$colours" $'\033\\[1m\033\\[38;5;[0-9]+m=== INSERT EVENT ==='
+  refute_regex "$colours" $'\033\\[([0-9;]*;)?(4|21)(:[0-9])?m'
   assert_equal "$(look -J -S - | sed 's/ *$//')" "$all"
   # It says what it runs on, what a filter is while that is on the screen, and how much that has let through.
-  assert_match 'test/demo --uri URI' "$(tr -d '\n' <<<"$all" | tr -s ' ')"
-  assert_match '"\$elemMatch"' "$(sed -n '/^### 3/,/jbang insert/p' <<<"$all")"
-  assert_match '^22 customers inserted, 6 overdrawn' "$all"
-  assert_match '\(before: -636\)$' "$all"
+  assert_regex "$(tr -d '\n' <<<"$all" | tr -s ' ')" 'test/demo --uri URI'
+  assert_regex "$(sed -n '/^### 3/,/jbang insert/p' <<<"$all")" '"\$elemMatch"'
+  assert_regex "$all" '22 customers inserted, 6 overdrawn'
+  assert_regex "$all" '\(before: -636\)'
   # What was written while the network was cut came after that.
   assert_equal "$(grep -oE '^listener .*Counter value: 1.|network is cut' <<<"$all" | grep -oE '1.$|cut' | xargs)" \
     '10 11 cut 12 13 14'
@@ -73,10 +73,10 @@ The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.
   for n in 1 2 3 4 5 6 7 8 9; do
     see "^$n\\. "
     see 'Press Enter to go on'
-    [ $n != 4 ] || assert_match '^Checking Acct Balance: -164 ' "$(look)"
-    [ $n != 7 ] || assert_match '^=== REPLACE EVENT === ' "$(look)"
+    [ $n != 4 ] || assert_regex "$(look)" 'Checking Acct Balance: -164 '
+    [ $n != 7 ] || assert_regex "$(look)" '=== REPLACE EVENT === '
     screen send-keys Enter
-    [ $n != 7 ] || { see 'Running' && refute_match 'Press Enter' "$(look)"; }
+    [ $n != 7 ] || { see 'Running' && refute_regex "$(look)" 'Press Enter'; }
   done
   see 'Resume stream closed, events seen: 14'
   see 'Press Enter'
@@ -90,10 +90,10 @@ The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.
   cd "$ROOT"
   CDPATH=. LC_ALL=C JAVA_TOOL_OPTIONS=-Dx=1 start_command demo test/demo --speed 25
   wait_exit demo 180
-  assert_status 0
+  assert_success
   assert_last_slide "$output"
   assert_equal "$stderr" ''
-  refute_match $'\033|Picked up'
+  refute_line --regexp $'\033|Picked up'
   assert_nothing_left
   texts() {
     sed -nE 's/^<text[^>]*>(.*)<.text>.*/\1/p' |
@@ -107,9 +107,9 @@ The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.
   wait_for small.out '^ready$' 1 60
   start_command demo "$ROOT/test/demo" --speed 25 --uri "$(grep -o 'mongodb://[^ ]*' small.out)"
   wait_exit demo 180
-  assert_status 1
-  assert_match 'history lost'
-  assert_match 'Not as it should be: [1-9][0-9]* missed'
+  assert_failure 1
+  assert_line --regexp 'history lost'
+  assert_line --regexp 'Not as it should be: [1-9][0-9]* missed'
   assert_nothing_left
 }
 
@@ -124,7 +124,7 @@ The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.
   wait_for demo.out '=== INSERT' 1 120
   signal demo INT
   wait_exit demo
-  assert_status 130
+  assert_failure 130
   assert_nothing_left
   database=$(sed -nE 's/^reset .*Database: //p' demo.out)
   assert_equal "$(mongo '{"listCollections": 1}')" ''
@@ -133,20 +133,20 @@ The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.
 @test "a password is neither printed nor in the list of processes" {
   start_command demo "$ROOT/test/demo" --uri 'mongodb://user:secret@127.0.0.1:1' --speed 9
   wait_for demo.out '### 1' 1 60
-  refute_match 'secret@127' "$(ps axww)"
+  refute_regex "$(ps axww)" 'secret@127'
   wait_exit demo 60
-  assert_match '^demo: reset: cannot reach MongoDB' "$stderr"
-  refute_match secret "$output$stderr"
+  assert_stderr_line --regexp '^demo: reset: cannot reach MongoDB'
+  refute_regex "$output$stderr" secret
 }
 
 @test "a demo that is called wrongly starts nothing and says so in a line, with 2; --help and --card fit 80 columns" {
   for call in --port=--port --uri=--uri '--speed 0=--speed' --pause=terminal --tmux=terminal; do
     run --separate-stderr eval "'$ROOT/test/demo' ${call%=*}" </dev/null
-    assert_status 2
-    assert_match "^demo: .*${call##*=}" "$stderr"
+    assert_failure 2
+    assert_stderr_line --regexp "^demo: .*${call##*=}"
   done
   run eval "'$ROOT/test/demo' --help && '$ROOT/test/demo' --card"
-  assert_status 0
-  assert_match 'at least once'
-  refute_match '^.{81}'
+  assert_success
+  assert_line --regexp 'at least once'
+  refute_line --regexp '^.{81}'
 }

@@ -42,7 +42,7 @@ bare_machine() {
   for options in --quiet '--quiet run -Dx=y'; do
     LC_ALL=C.UTF-8 run --separate-stderr "$ROOT/test/jbang" $options args.java "${arguments[@]}" <<<'from stdin'
     assert_prints "$(printf '[%s]\n' "${arguments[@]}")" 'from stdin'
-    assert_status 9
+    assert_failure 9
   done
 }
 
@@ -126,15 +126,15 @@ bare_machine() {
   mkdir -p copy/test && cp "$ROOT"/{reset.java,jbang-catalog.json} copy && cp "$ROOT/test/jbang" copy/test
   cd copy
   jbang=test/jbang
-  for _ in 1 2; do demo_jbang --quiet reset --version && assert_match '^reset '; done # the catalog's
+  for _ in 1 2; do demo_jbang --quiet reset --version && assert_line --regexp '^reset '; done # the catalog's
   assert_equal "$(wc -l <../asked | tr -d ' ')" 14
   sed -i.bak $'s/"script-ref": "reset.java",/&\\\n"arguments": ["--help"],/' jbang-catalog.json
   demo_jbang --quiet reset
-  assert_match '^Usage: reset '
+  assert_line --regexp '^Usage: reset '
   unset jbang && cd ..
   demo_jbang reset --version
-  assert_match "could not be found or read: 'reset'" "$stderr"
-  assert_status 2
+  assert_stderr_line --regexp "could not be found or read: 'reset'"
+  assert_failure 2
 }
 
 @test "class data is written by the first run that works; missing, broken or not to be written, nobody hears of it" {
@@ -144,7 +144,7 @@ bare_machine() {
   for run in --help first there garbage again unwritable; do
     demo_jbang --quiet args.java "$run"
     assert_prints "[$run]"
-    assert_status 1
+    assert_failure 1
     archive=$(echo "$JBANG_CACHE_DIR"/jars/args.java.*/args.jsa)
     case $run in
       --help) [ ! -e "$archive" ] ;;
@@ -181,17 +181,17 @@ bare_machine() {
   rm "$bin/mvn" && ln -s "$mvn" "$bin/"
   demo_jbang --quiet hello '' 'a b'
   assert_equal "$output" $'[]\n[a b]'
-  assert_match '^test/jbang: setting up JBang' "$stderr"
+  assert_stderr_line --regexp '^test/jbang: setting up JBang'
   assert_equal "${#stderr_lines[@]}" 1
 
   rm -r "$bin/mvn" "$HOME/.cache"
   demo_jbang run
-  assert_status 1
-  assert_match '^test/jbang: no way to JBang: install it .* or Maven' "${stderr_lines[1]}"
+  assert_failure 1
+  assert_regex "${stderr_lines[1]}" '^test/jbang: no way to JBang: install it .* or Maven'
   rm "$bin/java"
   demo_jbang run
-  assert_status 1
-  assert_match '^test/jbang: .*install a JDK, 17 or newer' "${stderr_lines[1]}"
+  assert_failure 1
+  assert_regex "${stderr_lines[1]}" '^test/jbang: .*install a JDK, 17 or newer'
 
   program "$bin/curl" <<-'SH'
 	while [ "$1" != -o ]; do shift; done

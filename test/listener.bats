@@ -11,7 +11,7 @@ load helpers/listening
   }
   local counter='"updateDescription.updatedFields.resumeCounter": {"$exists"'
   local overdrawn='{"$elemMatch": {"$and": [{"type": "checking"}, {"balance": {"$lt": 0}}]}}'
-  assert_match '^MongoDB Atlas DB URL: mongodb' "$(head -n 1 listener.out)"
+  assert_regex "$(head -n 1 listener.out)" '^MongoDB Atlas DB URL: mongodb'
   assert_equal "$(tail -n +2 listener.out)" "Database: $database
 Collection: accounts
 ============================================================
@@ -42,7 +42,7 @@ $(started Insert 'Checking Accounts with negative balance.' \
   start listener
   wait_for listener.out '^Insert listener thread started'
   write_all_kinds 1
-  refute_match '^Update listener thread started' "$(cat listener.out)"
+  refute_regex "$(cat listener.out)" 'Update listener thread started'
   heal
   shows_all_kinds
 }
@@ -186,11 +186,13 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   wait_for listener.out '^Counter value: 3000000003$' 2
   wait_for listener.out '^=== UPDATE EVENT ===$' 3
   wait_for listener.out '^=== REPLACE EVENT ===$'
-  refute_match "^=== DELETE|"$'[\001-\011\013-\037]|\u202e|\u009b' "$(cat listener.out)"
+  run cat listener.out
+  refute_line --regexp "^=== DELETE|"$'[\001-\011\013-\037]|\u202e|\u009b'
   assert_equal "$(shown 'INSERT EVENT' | grep -c ' | Emailing user: ')" 2
   assert_equal "$(shown 'UPDATE EVENT' | sed -E 's/^\{.*"(open|much)".*/\1/; s/ \| .*//' | sort | xargs)" \
     'Customer edited much open'
-  assert_match '^\{.*"resumeCounter": \[1\]' "$(shown 'RESUME EXAMPLE')"
+  run shown 'RESUME EXAMPLE'
+  assert_line --regexp '^\{.*"resumeCounter": \[1\]'
   ctrl_c 1 # as a number is missing
   assert_line 'Resume stream closed, events seen: 6, counters 3000000000..3000000003, 1 missed, 1 repeated'
 }
@@ -270,10 +272,10 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
     awk 'BEGIN { RS = ""; FS = "\n"; OFS = "|" } { $1 = $1; print substr($0, 5) }' >blocks
   assert_equal "$(grep -vxEf kinds blocks)" ''
   assert_equal "$(grep -c '' blocks) blocks" "$((5 * n)) blocks"
-  refute_match '=== [A-Z]' "$(cat blocks)"
+  refute_regex "$(cat blocks)" '=== [A-Z]'
   for stream in Insert Update Delete Replace; do assert_line "$stream stream closed, events seen: $n"; done
   assert_line "Resume stream closed, events seen: $n, counters 1..$n, 0 missed, 0 repeated"
-  refute_match '^Simulate failure'
+  refute_line --regexp '^Simulate failure'
 }
 
 # Also while the resume stream has failed: then it comes back to a collection that is gone.
@@ -317,9 +319,9 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   wait_for listener.out '"stream": "' 5
   wait_for listener.err '^counters 1\.\.1, 0 missed, 0 repeated$'
   ctrl_c
-  assert_match '^Simulate failure' "$stderr"
-  assert_match '^Insert stream closed, events seen: 1$' "$stderr"
-  assert_match 'Zoë' "$(cat listener.out)"
+  assert_stderr_line --regexp '^Simulate failure'
+  assert_stderr_line --regexp '^Insert stream closed, events seen: 1$'
+  assert_regex "$(cat listener.out)" 'Zoë'
   write "{\"insert\": \"pasted\", \"documents\": [$(sed 's/Zoë/Zo\\u00eb/g' listener.out | paste -sd, -)]}"
   # event._id is the resume token.
   assert_equal "$(mongo '{"aggregate": "pasted", "cursor": {}, "pipeline": [
@@ -331,8 +333,9 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 
 # Each coloured headline ends with a reset, and there is nothing but SGR: no cursor is moved, nothing is left on.
 assert_coloured() { # FILE
-  assert_match $'^(\e\\[[0-9;]*m)+=== INSERT EVENT ===(\e\\[[0-9;]*m)*\e\\[0?m\r?$' "$(cat "$1")"
-  refute_match $'\e' "$(sed $'s/\e\\[[0-9;]*m//g' "$1")"
+  run cat "$1"
+  assert_line --regexp $'^(\e\\[[0-9;]*m)+=== INSERT EVENT ===(\e\\[[0-9;]*m)*\e\\[0?m\r?$'
+  refute_regex "$(sed $'s/\e\\[[0-9;]*m//g' "$1")" $'\e'
 }
 
 @test "headlines are coloured on a terminal, not by TERM=dumb or NO_COLOR unless empty; in a file by CLICOLOR_FORCE" {
@@ -350,10 +353,10 @@ assert_coloured() { # FILE
   write "$(insert "$(customer 1 ann 5 -1)")"
   for label in coloured dumb plain; do
     wait_exit $label
-    assert_status 130
-    assert_match '=== INSERT EVENT ==='
+    assert_failure 130
+    assert_line --regexp '=== INSERT EVENT ==='
   done
   assert_coloured coloured.out
   assert_coloured forced.out
-  refute_match $'\e' "$(cat dumb.out plain.out file.out)"
+  refute_regex "$(cat dumb.out plain.out file.out)" $'\e'
 }

@@ -54,7 +54,7 @@ unsaid() { # TRANSCRIPT OUTPUT
         ;;
     esac
     run --separate-stderr eval "$command </dev/null"
-    assert_status 0
+    assert_success
   done
   [ -s .env ] || fail 'there is no .env'
   wait_for listener.out '^Counter value: 16$'

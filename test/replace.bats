@@ -12,7 +12,7 @@ load helpers/customers
   start listener
   wait_for listener.out '^Replace listener thread started'
   run --separate-stderr script replace
-  assert_status 0
+  assert_success
   assert_equal "$(sed -E 's/new[0-9]+@/NEW@/' <<<"$output" | sed -n '/^Replaced/,/^===/p')" "$(printf '%s\n' \
     'Replaced customer with _id: ann' \
     'Customer: Ann Roe' \

@@ -8,7 +8,7 @@ load helpers/customers
     '{"createIndexes": "accounts",
       "indexes": [{"key": {"email": 1}, "name": "email_1", "unique": true, "sparse": true}]}'
   run --separate-stderr script reset
-  assert_status 0
+  assert_success
   assert_transcript <<-'TEXT'
 	RESET SCRIPT
 	---
@@ -23,33 +23,32 @@ load helpers/customers
   assert_equal "${lines[0]}" \
     "{\"_id\": {\"\$oid\": \"$id\"}, \"firstName\": \"My First Name\", \"lastName\": \"My Last Name\"}"
   assert_equal "${lines[1]}" '{"_id": "kept"}'
-  assert_match '"_id_"'
-  refute_match 'email_1' # emptied is not dropped
+  assert_line --regexp '"_id_"'
+  refute_line --regexp 'email_1' # emptied is not dropped
 }
 
 @test "reset --pre-images turns them on, also where no collection was, and reset alone turns them off" {
   needs 6
-  local images='"changeStreamPreAndPostImages": {"enabled": true}'
+  local images='"changeStreamPreAndPostImages": \{"enabled": true\}'
   run --separate-stderr script reset --pre-images
-  assert_status 0
+  assert_success
   assert_line 'Pre-images: enabled'
   run mongo '{"listCollections": 1}' '{"count": "accounts"}'
-  assert_match "\"name\": \"accounts\".*$images"
-  assert_match '^\{"n": 1,'
+  assert_line --regexp "\"name\": \"accounts\".*$images"
+  assert_line --regexp '^\{"n": 1,'
   run --separate-stderr script reset
-  assert_status 0
-  refute_match '^Pre-images'
+  assert_success
+  refute_line --regexp '^Pre-images'
   run mongo '{"listCollections": 1}'
-  refute_match "$images"
+  refute_line --regexp "$images"
 }
 
 @test "reset --pre-images gives the server's reason when this does not let it, and names no version in vain" {
   own_sandbox
   fault '{"times": 1}' '"errorCode": 13' create # Unauthorized
   run --separate-stderr script reset --pre-images
-  assert_status 1
-  assert_one_line "$stderr"
+  assert_failure 1
   # "Failing command" is how a fail point puts it.
-  assert_match '^reset: Failing command .*has the URI a user with readWrite' "$stderr"
-  refute_match '6\.0' "$stderr"
+  assert_error '^reset: Failing command .*has the URI a user with readWrite'
+  refute_stderr_line --regexp '6\.0'
 }

@@ -12,7 +12,7 @@ counters() {
   insert_documents "$(customer ann 1001 1)" "$(customer bob 1000 5000)" "${odd_documents[@]}"
   mongo "{\"insert\": \"other\", \"documents\": [$(customer dan 2000 1)]}"
   run --separate-stderr script resume_update --delay 0
-  assert_status 0
+  assert_success
   assert_transcript <<-'TEXT'
 	Resume Example
 	Update a field on Checking Accts w/ balance > $1k
@@ -26,11 +26,11 @@ counters() {
 	TEXT
   insert_documents "$(customer eve 2000 1)" "$(customer fay 2000 1)"
   run --separate-stderr script resume_update --delay 0 --limit 1
-  assert_status 0
+  assert_success
   assert_equal "$(grep ^Counter <<<"$output")" 'Counter value: 2'
   assert_line 'Customers updated: 1'
   assert_equal "$(counters)" $'ann 1\neve 2'
-  assert_match '^\{"n": 0,' "$(mongo '{"count": "other", "query": {"resumeCounter": {"$exists": true}}}')"
+  assert_regex "$(mongo '{"count": "other", "query": {"resumeCounter": {"$exists": true}}}')" '^\{"n": 0,'
 }
 
 @test "numbering goes on from the highest number, be it larger than an int, and asks the primary for it" {
@@ -39,7 +39,7 @@ counters() {
     '{"_id": "gil", "resumeCounter": [100]}'
   # A secondary may not have the highest yet (here is none).
   run --separate-stderr script resume_update --uri "$TEST_MONGODB_URI&readPreference=secondary" --delay 0
-  assert_status 0
+  assert_success
   assert_equal "$(counters)" \
     "$(printf '%s\n' 'ann 3000000001' 'bob 3000000002' 'dan 3000000000' 'eve 7' 'fay "many"' 'gil [100]')"
 }
@@ -55,7 +55,7 @@ counters() {
   run --separate-stderr script resume_update --delay 0
   assert_line 'Counter value: 400'
   run --separate-stderr script resume_update --check
-  assert_status 0
+  assert_success
   assert_equal "$(tail -n +4 <<<"$output")" 'counters 1..400, 0 missed, 0 repeated'
 
   # 7 is there twice; 3, 10, 11 and 12 are gone. Those three are unnumbered, and stay so.
@@ -63,7 +63,7 @@ counters() {
       {"q": {"resumeCounter": {"$gte": 10, "$lte": 12}}, "u": {"$unset": {"resumeCounter": 1}}, "multi": true}]}' \
     '{"insert": "accounts", "documents": [{"resumeCounter": "many"}, {"resumeCounter": [3]}]}'
   run --separate-stderr script resume_update --check
-  assert_status 1
+  assert_failure 1
   assert_equal "$stderr" ''
   assert_line 'counters 1..400, 4 missed, 1 repeated'
   assert_equal "$(count '{"resumeCounter": {"$gte": 1, "$lte": 400}, "accounts": {"$size": 2}}')" 397

@@ -17,8 +17,7 @@ suite() { sed 's/^test /@test /' >"test/$1.bats"; } # NAME <<'BATS'
 run_tests() { run within 60 "${unaware[@]}" "${command:-$WORK/check out/test/run}" "$@"; } # [ARGUMENT…]
 
 assert_ends() { # CODE LINE
-  assert_status "$1"
-  assert_equal "${lines[${#lines[@]} - 1]}" "$2"
+  assert_equal "$status ${lines[${#lines[@]} - 1]}" "$1 $2"
 }
 
 @test "what passed, failed and was skipped is counted; a failure is shown, and ends with 1; .ci/run is the same" {
@@ -40,7 +39,7 @@ assert_ends() { # CODE LINE
   suite two <<<$'test "one" { true; }\ntest "two" { true; }'
   echo 'setup_suite() { echo "no server"; false; }' >test/setup_suite.bash
   run_tests test/two.bats
-  assert_match 'no server'
+  assert_line --regexp 'no server'
   assert_ends 1 '0 passed, 2 failed'
   echo 'setup_suite() { :; }; teardown_suite() { false; }' >test/setup_suite.bash
   run_tests test/two.bats
@@ -48,12 +47,12 @@ assert_ends() { # CODE LINE
   rm test/setup_suite.bash
   suite broken <<<'test "one" { if }'
   run_tests test/broken.bats test/two.bats
-  assert_match 'syntax error'
+  assert_line --regexp 'syntax error'
   assert_ends 1 '2 passed, 1 failed'
   run_tests test/missing.bats test/two.bats
   assert_ends 1 '2 passed, 1 failed'
-  printf '#!/bin/bash\n[ "$1" = --version ] && echo Bats 1.9.0 || exit 1\n' >bats && chmod +x bats
-  unaware+=("PATH=$PWD:$PATH")
+  printf '#!/bin/bash\nexit 1\n' >npm && chmod +x npm
+  unaware+=("PATH=$PWD:$PATH" "XDG_CACHE_HOME=$WORK")
   run_tests test/two.bats
   assert_ends 1 '0 passed, 1 failed'
 }
@@ -72,7 +71,7 @@ assert_ends() { # CODE LINE
   CDPATH=. command='check out/test/run' run_tests # one after the other they would wait for ever
   assert_ends 1 '2 passed, 2 failed'
   for name in one two; do # the line of the test, two of where it failed, and its own
-    assert_match "^not ok 2 $name fails" "$(grep -B 302 "^# $name says 300$" <<<"$output" | head -n 1)"
+    assert_regex "$(grep -B 302 "^# $name says 300$" <<<"$output" | head -n 1)" "^not ok 2 $name fails"
   done
 }
 
@@ -87,7 +86,7 @@ assert_ends() { # CODE LINE
     wait_for "$PWD/two" .
     kill -INT -- "-$(ps -o pgid= -p "$(cat two)" | tr -d ' ')"
     wait_exit tests
-    assert_status 1
+    assert_failure 1
   done
   assert_equal "$(tail -n 1 <<<"$output")" '2 passed, 2 failed'
 }

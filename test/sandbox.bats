@@ -15,7 +15,7 @@ start_sandbox() { # OPTION…
   start_sandbox
   assert_equal "$(grep -n . sandbox.out | grep -E 'mongodb://|ready' | cut -d: -f1 | paste -sd' ')" "2 3"
   TEST_MONGODB_URI=$uri run mongo '{"ping": 1}'
-  assert_status 0
+  assert_success
   local address
   for address in $(hostname -I); do
     ! (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null || fail "it answers on $address, too"
@@ -24,44 +24,43 @@ start_sandbox() { # OPTION…
 
 @test "a document is kept with its _id in front, wherever the client had it, and gets one if it has none" {
   run mongo '{"insert": "accounts", "documents": [{"a": 1, "_id": 7, "b": 2}, {"a": 2}, {"_id": null}]}'
-  assert_status 0
+  assert_success
   run documents
   assert_line '{"_id": 7, "a": 1, "b": 2}'
-  assert_match '^\{"_id": \{"\$oid": "[0-9a-f]{24}"\}, "a": 2\}$'
+  assert_line --regexp '^\{"_id": \{"\$oid": "[0-9a-f]{24}"\}, "a": 2\}$'
   assert_line '{"_id": null}'
 }
 
 @test "a port that is taken is an error that says what to do" {
   start_sandbox
   run --separate-stderr script sandbox --port "$port"
-  assert_status 1
+  assert_failure 1
   assert_equal "$output" ""
-  assert_match "^sandbox: port $port cannot be taken .*--port" "$stderr"
-  assert_equal "$(wc -l <<<"$stderr" | tr -d ' ')" 1
+  assert_error "^sandbox: port $port cannot be taken .*--port"
 }
 
 @test "the sandbox ends on Ctrl-C and on TERM, and gives its port back" {
   start_sandbox
   signal sandbox INT
   wait_exit sandbox
-  assert_status 130
+  assert_failure 130
   start again=sandbox --port "$port"
   wait_for again.out '^ready$'
   signal again TERM
   wait_exit again
-  assert_status 143
+  assert_failure 143
   assert_equal "$stderr" ""
 }
 
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
   run --separate-stderr script sandbox --help
-  assert_status 0
+  assert_success
   local text
   text=$(tr -s ' \n' ' ' <<<"$output")
-  assert_match 'keeps nothing when it ends' "$text"
-  assert_match 'asks for no password' "$text"
-  assert_match 'nothing but this demo' "$text"
-  assert_match 'configureFailPoint' "$text"
+  assert_regex "$text" 'keeps nothing when it ends'
+  assert_regex "$text" 'asks for no password'
+  assert_regex "$text" 'nothing but this demo'
+  assert_regex "$text" 'configureFailPoint'
   local bad
   for bad in "--port 70000" "--port none" "--oplog-size 0" "--durable"; do
     # shellcheck disable=SC2086 # option and value are two words
@@ -69,7 +68,7 @@ start_sandbox() { # OPTION…
   done
   for bad in "${started[@]}"; do
     wait_exit "$bad"
-    assert_status 2
+    assert_failure 2
     assert_equal "$output" ""
   done
 }
@@ -79,7 +78,7 @@ play() { # SCENARIO…
   [ -n "${uri:-}${TEST_SANDBOX:-}" ] || start_sandbox
   MONGODB_ATLAS_URL=${uri:-$TEST_MONGODB_URI} run --separate-stderr script replay --wait 50 \
     "${@/#/$ROOT/test/scenarios/ours/}"
-  assert_status 0
+  assert_success
 }
 
 @test "a stream that comes back too late is told so in each of the three ways of a server" {
@@ -118,10 +117,10 @@ play() { # SCENARIO…
   TEST_MONGODB_URI=$uri mongo '{"configureFailPoint": "failCommand", "mode": "alwaysOn",
     "data": {"failCommands": ["ping"], "errorCode": 189, "appName": "this one"}}'
   TEST_MONGODB_URI="$uri&appName=another" run mongo '{"ping": 1}'
-  assert_status 0
+  assert_success
   TEST_MONGODB_URI="$uri&appName=this+one" run mongo '{"ping": 1}'
-  assert_status 1
-  assert_match '"code": 189'
+  assert_failure 1
+  assert_line --regexp '"code": 189'
 }
 
 @test "a note that looks like an expression, or a DBRef, ends no stream of the listener, nor its next start" {
@@ -142,22 +141,22 @@ play() { # SCENARIO…
   listen
   database=admin mongo '{"configureFailPoint": "onPrimaryTransactionalWrite", "mode": {"times": 1}}'
   run --separate-stderr script update --account savings --deposit 100 --delay 0
-  assert_status 0
+  assert_success
   write '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}' # what came before it is on the screen by then
   wait_for listener.out '^=== DELETE EVENT ===$'
   database=admin run mongo '{"configureFailPoint": "onPrimaryTransactionalWrite", "mode": "off"}'
-  assert_match '"count": 1\b'
+  assert_line --regexp '"count": 1[,}]'
   ctrl_c
   assert_equal "$(grep -c '^Updated Savings Balance to: 110' <<<"$output")" 1
-  refute_match 'Balance to: 210' "$output"
+  refute_line --regexp 'Balance to: 210'
 }
 
 @test "messages that are none end their own connection, and leave no thread and no cursor" {
   start_sandbox
   run script fuzz "$port" 3000 "$RANDOM"
-  assert_status 0
+  assert_success
   assert_line "3000 bad messages, 30 change streams opened in between"
   TEST_MONGODB_URI=$uri run mongo '{"serverStatus": 1}'
-  assert_match '"total": 0\b'
-  assert_match '"threaded": [0-9]\b'
+  assert_line --regexp '"total": 0[,}]'
+  assert_line --regexp '"threaded": [0-9][,}]'
 }

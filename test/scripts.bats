@@ -12,9 +12,10 @@ plumbing='// ===== Plumbing'
     local lines
     lines=$(grep -c '' "$(path "$2")")
     ((lines <= $1)) || fail "$2.java has $lines lines, more than $1"
-    refute_match '.{121}' "$(cat "$(path "$2")")"
+    run cat "$(path "$2")"
+    refute_line --regexp '.{121}'
     sed -n "\\,$plumbing,,\$p" "$(path "$2")" >"$2"
-    refute_match . "$(grep ^//DEPS "$(path "$2")" | grep -vE ':[0-9]+\.[0-9]+\.[0-9]+$')" # exact versions
+    assert_equal "$(grep ^//DEPS "$(path "$2")" | grep -vE ':[0-9]+\.[0-9]+\.[0-9]+$')" '' # exact versions
     diff reset "$2" || fail "$2.java has another plumbing than reset.java"
   }
   at_most 140 reset
@@ -25,7 +26,7 @@ plumbing='// ===== Plumbing'
   at_most 450 listener
   at_most 140 replace
   (($(grep -c '' reset) <= 75)) || fail "$(grep -c '' reset) lines of plumbing"
-  assert_match 'System\.exit' "$(cat reset)" # it is all there
+  assert_regex "$(cat reset)" 'System\.exit' # it is all there
 }
 
 @test "the compiler has no complaint about a script, in any locale" {
@@ -47,7 +48,7 @@ checkout() { # FOLDER
 
 @test "each runs by its name in the folder, and its --help lists the options with defaults and variables in .env" {
   checkout 'check out'
-  local name own all=("${scripts[@]}" sandbox replace)
+  local name own text all=("${scripts[@]}" sandbox replace)
   cd 'check out'
   export CLICOLOR_FORCE # only the listener has colours
   for name in "${all[@]}"; do
@@ -56,11 +57,11 @@ checkout() { # FOLDER
   done
   for name in "${all[@]}"; do
     wait_exit $name
-    assert_status 0
+    assert_success
     assert_equal "$stderr" ''
-    assert_match "^Usage: $name "
-    refute_match $'\e'
-    refute_match '^.{81}'
+    assert_line --regexp "^Usage: $name "
+    refute_line --regexp $'\e'
+    refute_line --regexp '^.{81}'
     case $name in
       reset) own='--pre-images ' ;;
       listener) own='--fail-after --fail-for --token-file --scope --json ' ;;
@@ -70,14 +71,14 @@ checkout() { # FOLDER
       resume_update) own='--delay --limit --check ' ;;
       *) continue ;;
     esac
-    assert_match "^Example: jbang $name"
+    assert_line --regexp "^Example: jbang $name"
     assert_equal "$name $(grep -oE '^ +(-[hV], )?--[a-z-]+' <<<"$output" | grep -oE -- '--[a-z-]+' | paste -sd' ' -)" \
       "$name $own--uri --database --collection --help --version"
-    output=$(tr -s ' \n' ' ' <<<"$output")
-    assert_match '--uri=[^ ]+ .*\.env.* MONGODB_ATLAS_URL.*--database=DATABASE In \.env Default: bankdatabase'
-    assert_match '--collection=COLLECTION In \.env Default: accounts'
-    [ $name != insert ] || assert_match '--records=NUM_RECORDS_TO_GENERATE .*Default: 100'
-    [ $name != listener ] || assert_match '--token-file=RESUME_TOKEN_FILE '
+    text=$(tr -s ' \n' ' ' <<<"$output")
+    assert_regex "$text" '--uri=[^ ]+ .*\.env.* MONGODB_ATLAS_URL.*--database=DATABASE In \.env Default: bankdatabase'
+    assert_regex "$text" '--collection=COLLECTION In \.env Default: accounts'
+    [ $name != insert ] || assert_regex "$text" '--records=NUM_RECORDS_TO_GENERATE .*Default: 100'
+    [ $name != listener ] || assert_regex "$text" '--token-file=RESUME_TOKEN_FILE '
   done
 }
 
@@ -88,8 +89,8 @@ checkout() { # FOLDER
   for name in "${scripts[@]}"; do JAVA_TOOL_OPTIONS=-XX:+UseG1GC start_command $name ./$name.java --version; done
   for name in "${scripts[@]}"; do
     wait_exit $name
-    assert_status 0
-    assert_match "^$name [0-9]+\.[0-9]+$"
+    assert_success
+    assert_line --regexp "^$name [0-9]+\.[0-9]+$"
   done
 }
 
@@ -102,10 +103,10 @@ checkout() { # FOLDER
   start_command listener bash -c 'alone listener'
   wait_for listener.out 'listener thread started' 5
   run --separate-stderr alone reset
-  assert_match '^Sample record id'
+  assert_line --regexp '^Sample record id'
   for name in 'insert --records 50 --seed 1' update delete resume_update; do
     run --separate-stderr alone $name --delay 0
-    assert_match '^Customers [a-z]+: [1-9]'
+    assert_line --regexp '^Customers [a-z]+: [1-9]'
   done
   wait_for listener.out '^Emailing user: '
 }
@@ -116,9 +117,9 @@ ctrl_c_after_one_customer() {
   for name in "${writers[@]}"; do signal $name INT; done
   for name in "${writers[@]}"; do
     wait_exit $name
-    assert_status 130
+    assert_failure 130
     assert_equal "$stderr" ''
-    assert_match '^(Inserted record: 1 of|Added .* ann$|Number of documents deleted: 1|Counter value: 1)'
+    assert_line --regexp '^(Inserted record: 1 of|Added .* ann$|Number of documents deleted: 1|Counter value: 1)'
     assert_equal "$(tail -n 4 <<<"$output" | sed -E 's/ [a-z]+d: / DONE: /; s/[0-9]+\.[0-9]+/TIME/')" "$(printf '%s\n' \
       ============================================================ 'Customers DONE: 1' \
       'Total Time Elapsed (in seconds): TIME' ============================================================)"
@@ -201,8 +202,8 @@ start_writers() { # OPTION…
   local name
   for name in update delete resume_update; do
     wait_exit $name
-    assert_status 1
-    assert_one_line "$stderr"
+    assert_failure 1
+    assert_error "^$name: "
     output=$(grep -E '_id: |^Customers ' <<<"$output" | grep -oE '[0-9]+$')
     n=$(tail -n 1 <<<"$output")
     ((n > 0 && n <= 20)) || fail "$name had $n customers in its first batch"

@@ -26,17 +26,18 @@ back='^MongoDB is back after [0-9.]+ s\. All streams go on after their resume to
     wait_for listener.out '^Counter value:' $((RANDOM % 400 + 1))
     signal listener KILL
     wait_exit listener
-    assert_status 137
+    assert_failure 137
     [ -z "$(tail -c 2 listener.out)" ] || sed -i.old '$d' listener.out # a line cut off by the kill
     mv listener.out killed.$kill
     listen --fail-after 0 "${tokens[@]}"
-    assert_line 'Going on after the resume tokens in tokens.json' "$(cat listener.out)"
+    run cat listener.out
+    assert_line 'Going on after the resume tokens in tokens.json'
   done
   wait_exit resume_update 120
-  assert_status 0
+  assert_success
   wait_for listener.out '^Counter value: 10000$' 1 60
   ctrl_c
-  assert_match '^Resume stream closed, .*counters 1\.\.10000, 0 missed, 0 repeated$'
+  assert_line --regexp '^Resume stream closed, .*counters 1\.\.10000, 0 missed, 0 repeated$'
 
   sed -n 's/^Counter value: //p' killed.{1..10} listener.out | sort -n >all.txt
   assert_equal "$(uniq all.txt | xargs)" "$(echo {1..10000})"
@@ -54,7 +55,7 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
     wait_for_other_tokens tokens.json before.txt
   done
   ctrl_c
-  refute_match 's3cret|mongodb:' "$(cat tokens.json)"
+  refute_regex "$(cat tokens.json)" 's3cret|mongodb:'
 
   write_all_kinds 1 # while none listens
   listen --fail-after 0
@@ -76,7 +77,7 @@ tokens_in() { # FILE
 wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   local deadline=$((SECONDS + 30))
   until [ "$(tokens_in "$1" | grep -vcFf "$2")" = 5 ]; do
-    ((SECONDS < deadline)) || fail "in $1 there are tokens as before" "$1" "$2" || return
+    ((SECONDS < deadline)) || fail "in $1 there are tokens as before$(show "$1" "$2")" || return
     pause
   done
 }
@@ -84,7 +85,7 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
 @test "a token file that is another's, in use, or cannot be written is refused and left as it is" {
   listen "${tokens[@]}"
   run --separate-stderr script listener "${tokens[@]}"
-  assert_status 2
+  assert_failure 2
   assert_equal "$stderr" 'listener: tokens.json is in use - give this listener another'
   wait_for tokens.json '("_data".*){5}'
   ctrl_c
@@ -93,8 +94,8 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
     local before
     before=$(cksum tokens.json)
     fails 2 "${tokens[@]}" "${@:2}"
-    assert_match "^listener: tokens.json is no token file of a listener on the $1 - name another, or delete" "$stderr"
-    refute_match 'thread started'
+    assert_error "^listener: tokens.json is no token file of a listener on the $1 - name another, or delete"
+    refute_line --regexp 'thread started'
     assert_equal "$(cksum tokens.json)" "$before"
   }
   refused "collection $database\.others" --collection others
@@ -109,9 +110,8 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   listen --token-file kept/tokens.json
   mv kept gone
   wait_exit listener
-  assert_status 2
-  assert_one_line "$stderr"
-  assert_match '^listener: .*kept/tokens\.json' "$stderr"
+  assert_failure 2
+  assert_error '^listener: .*kept/tokens\.json'
 }
 
 @test "5000 events while the terminal is blocked are all shown; no token is saved before its event is on the screen" {
@@ -147,14 +147,14 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   write "$(insert "$(customer 1 ann 5 -1)")"
   write "$(insert "$(customer 2 bob 5 -1)")"
   wait_exit head
-  assert_status 1
+  assert_failure 1
   assert_equal "$stderr" 'listener: not all could be printed - disk full, or the reader gone?'
 }
 
 # Waits until the server has answered all that it was asked: nobody reads the oplog.
 wait_until_answered() {
   local deadline=$((SECONDS + 30)) status
-  until status=$(mongo '{"serverStatus": 1}') && grep -q '"pinned": 0\b' <<<"$status"; do
+  until status=$(mongo '{"serverStatus": 1}') && grep -q '"pinned": 0[,}]' <<<"$status"; do
     ((SECONDS < deadline)) || fail "cursors are being read: $status" || return
     pause
   done
@@ -171,16 +171,14 @@ wait_until_answered() {
   roll_the_oplog
   signal listener CONT
   lost() { # STREAM REMEDY
-    assert_one_line "$stderr"
-    assert_match "^listener: $1 stream: .* - history lost, it is not in this server's oplog; to begin anew, $2\$" \
-      "$stderr"
+    assert_error "^listener: $1 stream: .* - history lost, it is not in this server's oplog; to begin anew, $2\$"
   }
   wait_exit listener
-  assert_status 1
+  assert_failure 1
   lost '[A-Z][a-z]+' 'delete tokens\.json'
   fails 1 "${tokens[@]}"
   lost Insert 'delete tokens\.json'
-  refute_match 'thread started'
+  refute_line --regexp 'thread started'
   rm tokens.json
   listen --fail-after 0 "${tokens[@]}"
   write "$(counter 1 4)"
@@ -192,9 +190,9 @@ wait_until_answered() {
     listen
     fault '{"times": 1}' "\"errorCode\": $code, \"errorLabels\": [\"NonResumableChangeStreamError\"]" getMore
     wait_exit listener
-    assert_status 1
+    assert_failure 1
     lost '(Insert|Update|Delete|Replace|Resume)' 'start it again'
-    refute_match "$away"
+    refute_line --regexp "$away"
   done
 }
 
@@ -203,16 +201,15 @@ wait_until_answered() {
   listen
   fault '{"times": 1}' '"errorCode": 10334' getMore # BSONObjectTooLarge
   wait_exit listener
-  assert_status 1
-  assert_one_line "$stderr"
-  assert_match '^listener: (Insert|Update|Delete|Replace|Resume) stream: Failing command' "$stderr" # of the fail point
+  assert_failure 1
+  assert_error '^listener: (Insert|Update|Delete|Replace|Resume) stream: Failing command' # of the fail point
   assert_equal "$(grep -c 'stream closed, events seen' listener.out)" 5
-  refute_match "$away"
+  refute_line --regexp "$away"
 
   fault '"alwaysOn"' '"errorCode": 13' aggregate # Unauthorized
   fails 1
-  assert_match '^listener: Insert stream: .* - has the URI a user with readWrite \(--scope .*\)\?$' "$stderr"
-  refute_match 'thread started'
+  assert_error '^listener: Insert stream: .* - has the URI a user with readWrite \(--scope .*\)\?$'
+  refute_line --regexp 'thread started'
 }
 
 @test "a connection that breaks costs no event, and is one line for all five streams, and one when it is back" {
@@ -225,13 +222,13 @@ wait_until_answered() {
   wait_for listener.out "$away"'cannot reach MongoDB \(.*\)$'
   wait_until_answered
   write_all_kinds 1
-  refute_match 'EVENT' "$(cat listener.out)"
+  refute_regex "$(cat listener.out)" 'EVENT'
   heal
   shows_all_kinds
   wait_for listener.out "$back"
   assert_equal "$(grep -cE "$away|$back" listener.out)" 2
   assert_equal "$(cat listener.err)" ''
-  refute_match s3cret "$(cat listener.out)"
+  refute_regex "$(cat listener.out)" s3cret
 
   stop sandbox
   wait_for listener.out "$away" 2
@@ -266,7 +263,7 @@ wait_until_answered() {
   mongo "$(failing '{"times": 50}' '"errorCode": 43, "errorLabels": []' aggregate)" "$(counter 1 1)"
   wait_for listener.out "$away"
   mongo '{"ping": 1}'
-  refute_match "$back" "$(cat listener.out)"
+  refute_regex "$(cat listener.out)" 'MongoDB is back'
   heal
   wait_for listener.out "$back"
   for code in 6 7 63 89 91 133 150 189 234 262 9001 10107 11600 11602 13388 13435 13436; do
@@ -296,9 +293,8 @@ wait_until_answered() {
   signal sandbox STOP # the connections stay open, and silent
   wait_for listener.out "$away"'cannot reach MongoDB \(.*[Tt]ime'
   wait_exit update 60
-  assert_status 1
-  assert_one_line "$stderr"
-  assert_match '^update: cannot reach MongoDB \(.*[Tt]ime' "$stderr"
+  assert_failure 1
+  assert_error '^update: cannot reach MongoDB \(.*[Tt]ime'
   assert_line 'Customers updated: 1'
   signal sandbox CONT
   wait_for listener.out "$back"
@@ -310,7 +306,7 @@ wait_until_answered() {
   wait_for listener.out '^Resume stream closed, events seen: 1, counters 1\.\.1, 0 missed, 0 repeated$'
   signal sandbox CONT
   wait_exit listener
-  assert_status 130
+  assert_failure 130
   assert_equal "$(grep -cE "$away|$back" listener.out)" 2
 }
 
@@ -338,13 +334,13 @@ wait_until_answered() {
   wait_for listener.out '^Emailing user: cid@'
   assert_equal "$(shown 'INSERT EVENT' | cut -d' ' -f1,2)" \
     "$(printf "Collection: $database.%s\n" accounts others accounts)"
-  refute_match 'was dropped' "$(cat listener.out)"
+  refute_regex "$(cat listener.out)" 'was dropped'
   write '{"dropDatabase": 1}' "$(insert "$(customer 1 dan 5 -1)")" "$(counter 1 1)"
   wait_for listener.out '^Emailing user: dan@'
   wait_for listener.out '^Counter value: 1$' 3
   ctrl_c
   assert_equal "$(grep -c '^The database was dropped or renamed\. All streams go on after that\.$' listener.out)" 1
-  assert_match '^Resume stream closed, events seen: 4, '
+  assert_line --regexp '^Resume stream closed, events seen: 4, '
 
   own_sandbox
   listen --scope deployment --fail-after 0
@@ -354,9 +350,9 @@ wait_until_answered() {
   wait_for listener.out '^Emailing user: cid@'
   wait_for listener.out '^Counter value: 1$' 3
   ctrl_c
-  refute_match 'was dropped'
+  refute_line --regexp 'was dropped'
   assert_line 'Collection: elsewhere.accounts'
-  assert_match '^Resume stream closed, events seen: 4, '
+  assert_line --regexp '^Resume stream closed, events seen: 4, '
 }
 
 @test "with pre-images it shows the old balance, both sides of a transfer, and who was deleted" {

@@ -29,7 +29,7 @@ fails_in_step() { # NAME STEP DIFFERENCE: the last replay names that step of tha
 
 @test "the server answers all recorded scenarios as the real MongoDB did" {
   run --separate-stderr replay "$ROOT"/test/scenarios/recorded/*.json
-  assert_status 0
+  assert_success
   assert_line "13 traces, 258 steps, 0 failed"
 }
 
@@ -50,7 +50,7 @@ fails_in_step() { # NAME STEP DIFFERENCE: the last replay names that step of tha
   alter reply      01-five-operations 4 's/"expect": {"n": 1}/"expect": {"n": "1"}/'
   alter unnamed    01-five-operations 7 's/, "nModified": 1//'
   run --separate-stderr replay "$WORK"/*.json
-  assert_status 1
+  assert_failure 1
   fails_in_step field       5 "events.0.fullDocument.firstName has another value"
   fails_in_step new-field   5 "events.0.documentKey is not expected"
   fails_in_step dotted      6 "events.0.updateDescription.updatedFields.a is missing"
@@ -66,32 +66,32 @@ fails_in_step() { # NAME STEP DIFFERENCE: the last replay names that step of tha
   fails_in_step still-open 11 "open has another value"
   fails_in_step reply       4 "n has another value"
   fails_in_step unnamed     7 "nModified is not expected"
-  assert_match '^15 traces, [0-9]+ steps, 15 failed$'
+  assert_line --regexp '^15 traces, [0-9]+ steps, 15 failed$'
 }
 
 @test "the player looks past what is no difference: field order, and 1 or 1.0" {
   alter fields 01-five-operations 5 's/{"db": "trace", "coll": "accounts"}/{"coll": "accounts", "db": "trace"}/'
   alter number 01-five-operations 4 's/"expect": {"n": 1}/"expect": {"n": 1.0}/'
   run --separate-stderr replay "$WORK"/*.json
-  assert_status 0
+  assert_success
 }
 
 @test "the player never shows a password" {
   local trace=$ROOT/test/scenarios/recorded/09-nothing-there-yet.json
   run --separate-stderr script replay --uri 'mongodb://ann:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=200' "$trace"
-  assert_status 1
-  assert_match '^replay: .*127\.0\.0\.1:1' "$stderr"
-  refute_match s3c "$output$stderr"
+  assert_failure 1
+  assert_stderr_line --regexp '^replay: .*127\.0\.0\.1:1'
+  refute_regex "$output$stderr" s3c
 
   run --separate-stderr script replay --uri mongodb://ann:s3c@s3cret:x/ "$trace"
-  assert_status 2
-  assert_match '^replay: --uri is no MongoDB connection string' "$stderr"
-  refute_match s3c "$output$stderr"
+  assert_failure 2
+  assert_stderr_line --regexp '^replay: --uri is no MongoDB connection string'
+  refute_regex "$output$stderr" s3c
 
   run --separate-stderr replay mongodb://ann:s3cret@127.0.0.1/ # where the name of a trace should be
-  assert_status 2
-  assert_match '^replay: ' "$stderr"
-  refute_match s3c "$output$stderr"
+  assert_failure 2
+  assert_stderr_line --regexp '^replay: '
+  refute_regex "$output$stderr" s3c
 }
 
 teardown() {
@@ -106,8 +106,8 @@ teardown() {
   insert_documents '{"_id": "precious"}'
 
   run --separate-stderr replay "$trace"
-  assert_status 2
-  assert_match "^replay: the server has a database 'other' already" "$stderr"
+  assert_failure 2
+  assert_stderr_line --regexp "^replay: the server has a database 'other' already"
   assert_equal "$(count)" 1
 
   replay --force "$trace"

@@ -9,7 +9,7 @@ load helpers/customers
       "accounts": [{"type": "checking", "balance": 950}, {"type": "savings", "balance": 20}]}'
   mongo "{\"insert\": \"other\", \"documents\": [$(customer fay 1 1)]}"
   run --separate-stderr script update --delay 0
-  assert_status 0
+  assert_success
   assert_transcript <<-'TEXT'
 	Update Bank Account Data
 	---
@@ -32,7 +32,7 @@ load helpers/customers
 @test "--account, --below, --deposit and --limit choose who gets how much" {
   insert_documents "$(customer ann 10 500)" "$(customer bob 10 499)" "$(customer cyd 600 499.5)" "$(customer dan 10 1)"
   run --separate-stderr script update --account savings --below 500 --deposit 25 --limit 2 --delay 0
-  assert_status 0
+  assert_success
   assert_equal "$(grep -E '^(Found|Added)' <<<"$output")" "$(printf '%s\n' \
     'Found Savings Account with under $500.' 'Added $25 to customer acct with _id: bob' \
     'Found Savings Account with under $500.' 'Added $25 to customer acct with _id: cyd')"

@@ -9,6 +9,8 @@
 # shellcheck shell=bash disable=SC2154 # status, output and stderr are set by bats' run
 
 bats_require_minimum_version 1.7.0
+bats_load_library bats-support # test/run says where these are
+bats_load_library bats-assert
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 started=() # labels
 
@@ -33,7 +35,7 @@ common_teardown() {
   local label
   for label in ${started[@]+"${started[@]}"}; do
     stop "$label"
-    [ -n "${BATS_TEST_COMPLETED:-}" ] || show "$WORK/$label.out" "$WORK/$label.err"
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || show "$label.out" "$label.err"
   done
 }
 
@@ -82,17 +84,21 @@ running() { # LABEL
   signal "$1" 0 2>/dev/null
 }
 
-# Waits until it has ended, and sets status, output and stderr as `run --separate-stderr` does.
+# Waits until it has ended, and is then what `run --separate-stderr` would have been.
 wait_exit() { # LABEL [SECONDS]
-  local pid=pid_$1 deadline=$((SECONDS + ${2:-30}))
+  local pid=pid_$1 deadline=$((SECONDS + ${2:-30})) code=0
   while running "$1"; do
-    ((SECONDS < deadline)) || fail "$1 was still running after ${2:-30} s" "$WORK/$1.out" "$WORK/$1.err" || return
+    ((SECONDS < deadline)) || fail "$1 was still running after ${2:-30} s$(show "$1.out" "$1.err")" || return
     pause
   done
-  status=0
-  wait "${!pid}" || status=$?
-  output=$([ -p "$WORK/$1.out" ] || cat "$WORK/$1.out") # a pipe had a reader of its own
-  stderr=$(cat "$WORK/$1.err")
+  wait "${!pid}" || code=$?
+  run --separate-stderr ended "$1" $code
+}
+
+ended() { # LABEL CODE
+  [ -p "$WORK/$1.out" ] || cat "$WORK/$1.out" # a pipe had a reader of its own
+  cat "$WORK/$1.err" >&2
+  return "$2"
 }
 
 # Ends it, whatever it takes; fails if it took a KILL.
@@ -112,8 +118,8 @@ wait_for() { # FILE REGEX [COUNT] [SECONDS]
   [[ $file == /* ]] || file=$WORK/$file
   label=$(basename "${file%.*}")
   until (($(grep -cE -e "$2" "$file" 2>/dev/null || true) >= count)); do
-    [ $alive = yes ] || fail "$label ended without $count × /$2/" "$WORK/$label.out" "$WORK/$label.err" || return
-    ((SECONDS < deadline)) || fail "no $count × /$2/ within ${4:-30} s" "$file" || return
+    [ $alive = yes ] || fail "$label ended without $count × /$2/$(show "$label.out" "$label.err")" || return
+    ((SECONDS < deadline)) || fail "no $count × /$2/ within ${4:-30} s$(show "$file")" || return
     # Who has ended may have written just before: one more look.
     [[ " ${started[*]-} " != *" $label "* ]] || running "$label" || alive=no
     pause
@@ -175,48 +181,19 @@ heal() {
   database=admin mongo '{"configureFailPoint": "failCommand", "mode": "off"}' >/dev/null
 }
 
-## Assertions. TEXT is $output unless given: `assert_match 'no such' "$stderr"`, `assert_line 'a b' "$(cat x.out)"`
+## What bats-assert has not
 
-assert_equal() { # ACTUAL EXPECTED
-  [ "$1" = "$2" ] || fail "expected: $2"$'\n'"  actual: $1"
-}
-
-assert_status() { # CODE
-  [ "$status" = "$1" ] || fail "expected exit code $1, got $status"$'\n'"$output"$'\n'"--- stderr:"$'\n'"${stderr-}"
-}
-
-assert_line() { # LINE [TEXT]
-  grep -qxF -e "$1" <<<"${2-$output}" || fail "no line: $1"$'\n'"in:"$'\n'"${2-$output}"
-}
-
-refute_line() { # LINE [TEXT]
-  ! grep -qxF -e "$1" <<<"${2-$output}" || fail "there is a line: $1"$'\n'"in:"$'\n'"${2-$output}"
-}
-
-assert_one_line() { # TEXT
-  [ "$(grep -c . <<<"$1")" = 1 ] || fail "not one line, but: $1"
-}
-
-assert_match() { # REGEX [TEXT]
-  grep -qE -e "$1" <<<"${2-$output}" || fail "nothing matches: $1"$'\n'"in:"$'\n'"${2-$output}"
-}
-
-refute_match() { # REGEX [TEXT]
-  ! grep -qE -e "$1" <<<"${2-$output}" || fail "something matches: $1"$'\n'"in:"$'\n'"${2-$output}"
-}
-
-fail() { # MESSAGE [FILE…]
-  {
-    printf '%s\n' "$1"
-    show "${@:2}"
-  } >&2
-  return 1
+# All that it said on stderr is one line, and this matches.
+assert_error() { # REGEX
+  assert_equal "$stderr" "${stderr_lines[0]-}"
+  assert_stderr_line --regexp "$1"
 }
 
 show() { # FILE…
   local file
   for file; do
-    echo "--- ${file##*/}:"
+    [[ $file == /* ]] || file=$WORK/$file
+    printf '\n--- %s:\n' "${file##*/}"
     [ -p "$file" ] || tail -n 60 "$file"
   done
 }

@@ -11,26 +11,25 @@ listen() { # [OPTION…]
   wait_for listener.out '^(Insert|Update|Delete|Replace|Resume) listener thread started\.$' 5
 }
 
-# Starts it for nothing: it has to end by itself, with this exit code and one line.
+# Starts it for nothing: it has to end by itself, with this exit code.
 fails() { # CODE [OPTION…]
   start listener "${@:2}"
   wait_exit listener
-  assert_status "$1"
-  assert_one_line "$stderr"
+  assert_failure "$1"
 }
 
 # Ends it as a user does, and takes what it has printed as the output.
 ctrl_c() { # [EXIT CODE]
   signal listener INT
   wait_exit listener
-  assert_status "${1:-130}"
+  assert_failure "${1:-130}"
 }
 
 # Runs commands that write, and makes sure that they did.
 write() { # COMMAND…
   local replies
   replies=$(mongo "$@") || fail "not written: $replies"
-  refute_match writeErrors "$replies"
+  refute_regex "$replies" writeErrors
 }
 
 insert() { # DOCUMENT…: the command
