@@ -4,167 +4,144 @@
 //DEPS io.github.cdimascio:dotenv-java:3.2.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -Dpicocli.ansi=false -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
-//CDS
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
 
 import com.mongodb.*;
 import com.mongodb.client.*;
-import com.mongodb.client.model.Updates;
-import com.mongodb.client.result.UpdateResult;
-import io.github.cdimascio.dotenv.Dotenv;
-import java.io.*;
-import java.nio.file.*;
-import java.util.List;
+import com.mongodb.client.model.*;
+import io.github.cdimascio.dotenv.*;
+import java.util.*;
 import java.util.concurrent.*;
 import org.bson.*;
 import picocli.CommandLine;
 import picocli.CommandLine.*;
 
+import static com.mongodb.ReadPreference.nearest;
 import static com.mongodb.client.model.Filters.*;
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.*;
+import static picocli.CommandLine.Help.Visibility.NEVER;
 
 /**
  * Numbers the customers whose checking account holds more than 1000: resumeCounter is 1, 2, 3 and so on.
  *
- * <p>The resume stream of the listener breaks off meanwhile and
- * <a href="https://www.mongodb.com/docs/manual/changeStreams/#resume-a-change-stream">resumes</a>;
- * numbers without a gap show that it has missed nothing.
+ * <p>The listener's stream of them fails meanwhile and <a href=
+ * "https://www.mongodb.com/docs/manual/changeStreams/#resume-a-change-stream">resumes</a>: it must miss none.
  */
-@Command(name = "resume_update", mixinStandardHelpOptions = true, version = "resume_update 1.0", sortOptions = false,
-        description = "Sets resumeCounter to 1, 2, 3 and so on, or on from the highest, where checking is over 1000."
-                + "%nExample: jbang resume_update --limit 20", showDefaultValues = true)
+@Command(name = "resume_update", version = "resume_update 1.0", mixinStandardHelpOptions = true,
+        showDefaultValues = true, sortOptions = false, description =
+        "Numbers the customers with over $1000 in checking: resumeCounter 1, 2, 3 ..."
+                + "%nSettings in capitals may stand in .env.%nExample: jbang resume_update --limit 20")
 class resume_update implements Callable<Integer> {
-
+    static final String RULE = "=".repeat(60);
     @Option(names = "--delay", description = "Seconds between two customers.") double delay = 1;
     @Option(names = "--limit", description = "At most so many customers; 0: all.") int limit;
-    @Option(names = "--check", description = "Only say whether a number is missing or there twice.") boolean checkOnly;
+    @Option(names = "--check", description = "Only say how many are not there, or twice.") boolean checkOnly;
+    public static void main(String... args) { new resume_update().run(args); }
 
-    public static void main(String... args) {
-        new resume_update().run(args);
-    }
-
-    @Override
-    public Integer call() throws Exception {
-        long start = System.currentTimeMillis(), updated = 0;
+    @Override public Integer call() throws Exception {
+        if (limit < 0 || !(delay >= 0)) return fail(2, "--limit and --delay take no number below 0");
+        long start = System.nanoTime(), updated = 0;
         MongoClient client = connect();
         MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection)
-                .withReadPreference(ReadPreference.primary());  // a secondary may not have the highest number yet
-        var numbered = customers.find(and(type("resumeCounter", "number"), not(type("resumeCounter", "array"))));
-        if (checkOnly) return check(numbered.sort(new Document("resumeCounter", 1)));
-        System.out.println(RULE + "\nResume Example\nUpdate a field on Checking Accts w/ balance > $1k\n" + RULE);
-        Document highest = numbered.sort(new Document("resumeCounter", -1)).first();
+                .withReadPreference(ReadPreference.primary());  // a secondary may lag behind
+        var numbered = customers.find(and(gt("resumeCounter", 0), not(type("resumeCounter", "array"))));
+        if (checkOnly) return check(numbered.sort(Sorts.ascending("resumeCounter")));
+        String about = "Resume Example\nUpdate a field on Checking Accts w/ balance > $1k";
+        System.out.println(RULE + "\n" + about + "\n" + RULE);
+        Document highest = numbered.sort(Sorts.descending("resumeCounter")).first();
         long counter = highest == null ? 0 : highest.get("resumeCounter", Number.class).longValue();
 
         // $elemMatch: one and the same account is a checking account and over 1000.
         var unnumbered = and(exists("resumeCounter", false),
                 elemMatch("accounts", and(eq("type", "checking"), gt("balance", 1000))));
-        // By _id, in a fixed order. In small batches: the server closes a cursor not read for ten minutes.
-        var found = customers.find(unnumbered).sort(new Document("_id", 1)).limit(limit).batchSize(10);
+        // All are read before the first write: a cursor dies with its server, and after ten idle minutes.
+        var found = customers.find(unnumbered).projection(Projections.include("_id"))
+                .sort(Sorts.ascending("_id")).limit(limit).into(new ArrayList<>());
         try (client) {
             for (Document customer : found) {
                 System.out.println("Found Checking Account w/ balance > $1000.");
-
-                // The filter once more: a customer changed or numbered since is left alone, and uses up no number.
-                UpdateResult result = customers.updateOne(and(eq("_id", customer.get("_id")), unnumbered),
+                // The filter once more: a customer changed or numbered since is left alone, at no number.
+                var result = customers.updateOne(and(eq("_id", customer.get("_id")), unnumbered),
                         Updates.set("resumeCounter", counter + 1));
                 System.out.println("Successful update with matched: " + result.getMatchedCount()
                         + " and modified count: " + result.getModifiedCount());
                 if (result.getModifiedCount() == 0) continue;
                 counter++;
                 updated++;
-                System.out.println(("Incremented resumeCounter to customer acct with _id: " + customer.get("_id"))
-                        .replaceAll("\\p{C}", "?") + "\nCounter value: " + counter);
-                if (!pause(delay)) break;
+                String id = String.valueOf(customer.get("_id")).replaceAll("\\p{C}", "?");
+                System.out.println("Incremented resumeCounter to customer acct with _id: " + id);
+                System.out.println("Counter value: " + counter);
+                if (stop.await((long) (delay * 1000), MILLISECONDS)) break;  // Ctrl-C
             }
         } finally {  // also after an error
-            double seconds = (System.currentTimeMillis() - start) / 1000.0;
-            System.out.println(RULE + "\nCustomers updated: " + updated
-                    + "\nTotal Time Elapsed (in seconds): " + seconds + "\n" + RULE);
+            System.out.println(RULE + "\nCustomers updated: " + updated);
+            System.out.println("Total Time Elapsed (in seconds): " + (System.nanoTime() - start) / 1e9);
+            System.out.println(RULE);
         }
         return 0;
     }
 
+    /** What is not there need not have been missed: its customer may be deleted. */
     int check(Iterable<Document> numbered) {
-        long last = 0, missed = 0, repeated = 0;
+        long last = 0, absent = 0, twice = 0;
         for (Document customer : numbered) {
             long number = customer.get("resumeCounter", Number.class).longValue();
-            if (number == last) repeated++;
-            else missed += number - last - 1;
+            if (number == last) twice++;
+            else absent += number - last - 1;
             last = number;
         }
         if (last == 0) return fail(1, "no customer has a resumeCounter - run resume_update first");
-        System.out.println("counters 1.." + last + ", " + missed + " missed, " + repeated + " repeated");
-        return missed + repeated == 0 ? 0 : 1;
+        System.out.println("numbers 1.." + last + ": " + absent + " not there, " + twice + " there twice");
+        return absent + twice == 0 ? 0 : 1;
     }
 
     // ===== Plumbing, the same in every script: settings, connection, errors in one line, Ctrl-C =====
-
-    @Option(names = "--uri", description = "Connection string; safer in .env, as MONGODB_ATLAS_URL.") String uri;
-    @Option(names = "--database", paramLabel = "DATABASE", description = "In .env") String database = "bankdatabase";
-    @Option(names = "--collection", paramLabel = "COLLECTION", description = "In .env") String collection = "accounts";
-    Dotenv env() { return Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load(); }  // environment, else .env
-    static final String RULE = "=".repeat(60);
-    final CountDownLatch stop = new CountDownLatch(1);                   // it is time to end
-    final CompletableFuture<Void> finished = new CompletableFuture<>();  // call() has returned
+    @Option(names = "--uri", paramLabel = "MONGODB_ATLAS_URL", showDefaultValue = NEVER) String uri = "";
+    @Option(names = "--database", paramLabel = "DATABASE") String database = "bankdatabase";
+    @Option(names = "--collection", paramLabel = "COLLECTION") String collection = "accounts";
+    final CountDownLatch stop = new CountDownLatch(1);                  // it is time to end
+    final CompletableFuture<Integer> done = new CompletableFuture<>();  // call() has returned
 
     void run(String... args) {
-        System.setOut(new PrintStream(System.out, true, UTF_8));  // in any locale
-        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env().get(option.paramLabel()))
-                .setParameterExceptionHandler((e, all) -> fail(2, e.getMessage().replaceAll("(?s)://.*", "://***")))
-                .setExecutionExceptionHandler((e, all, parsed) -> fail(e instanceof MongoException ? 1 : 2, explain(e)))
+        int exitCode = new CommandLine(this).setParameterExceptionHandler((e, all) -> fail(2, why(e)))
+                .setExecutionExceptionHandler((e, c, p) -> fail(e instanceof MongoException ? 1 : 2, why(e)))
+                .setDefaultValueProvider(o -> Dotenv.configure().ignoreIfMissing().load().get(o.paramLabel()))
                 .execute(args);
-        if (System.out.checkError()) exitCode = fail(1, "not all could be printed - disk full, or the reader gone?");
-        finished.complete(null);
+        done.complete(exitCode);
         System.exit(exitCode);
     }
 
-    int fail(int exitCode, String message) {
-        new PrintStream(System.err, true, UTF_8).println(getClass().getName() + ": " + message.replaceAll("\\s+", " "));
+    int fail(int exitCode, String message) {  // in one line, and without what may be a password
+        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*@.*|\\s+", " ").trim());
         return exitCode;
     }
 
-    MongoClient connect() throws IOException {
-        List<String> lines = Files.exists(Path.of(".env")) ? Files.readAllLines(Path.of(".env")) : List.of();
-        for (String line : lines)  // dotenv-java may read others in another way than python-dotenv
-            if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
-                throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without "
-                        + "export, single quotes, # { or \\");
-        if (uri == null) uri = env().get("MONGODB_ATLAS_URL", "");
-        if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
-            throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
+    MongoClient connect() {
+        ConnectionString url = new ConnectionString(uri);
+        System.out.printf("Hosts: %s%nDatabase: %s%nCollection: %s%n", url.getHosts(), database, collection);
         MongoClient client = MongoClients.create(MongoClientSettings.builder()
-                .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
-                .applyToSocketSettings(socket -> socket.connectTimeout(4, SECONDS).readTimeout(10, SECONDS))
-                .applyConnectionString(new ConnectionString(uri))  // overrides the lines above, not those below
-                .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
-                .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
-                .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "$1").replaceAll("://([\\w.-]*).*@", "://$1:***@");
-        System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
-        if (!client.getDatabase(database).runCommand(new Document("ping", 1)).containsKey("operationTime"))
-            throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
-        Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> finished.completeOnTimeout(null, 10, SECONDS).join()));
+                .applyToSocketSettings(socket -> socket.readTimeout(10, SECONDS))  // silence is an error
+                .applyConnectionString(url)                                // beats that, not what follows
+                .applyToConnectionPoolSettings(pool -> pool.maxSize(100))  // the listener needs five
+                .compressorList(List.of())                                 // they would need more libraries
+                .uuidRepresentation(UuidRepresentation.STANDARD)           // as other languages write them
+                .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY).build());  // as streams
+        client.withTimeout(5, SECONDS).withReadPreference(nearest()).listDatabaseNames().first();  // not 30 s
+        Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));  // Ctrl-C, it waits for call():
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> done.completeOnTimeout(1, 9, SECONDS).join()));
         return client;
     }
 
-    boolean pause(double seconds) throws InterruptedException {  // says whether to go on: not after Ctrl-C
-        return !stop.await((long) (seconds * 1000), MILLISECONDS) && !System.out.checkError();
-    }
-
-    static String explain(Throwable e) {  // what happened, and what to do about it
-        if (e instanceof MongoClientException && e.getCause() instanceof MongoSocketException) e = e.getCause();
-        String message = e instanceof IOException ? e.toString() : e.getMessage();
-        if (e instanceof MongoCommandException command) message = command.getErrorMessage();
-        if (e instanceof IllegalArgumentException)  // its message may quote the password
-            return "MONGODB_ATLAS_URL, DATABASE or COLLECTION is missing or malformed (@ : / % are %40 %3A %2F %25)";
-        if (e instanceof MongoSecurityException)
-            return "MongoDB refused the login - check user, password (@ : / % are %40 %3A %2F %25) or certificate";
+    static String why(Throwable e) {  // and what to do; a quotation may be a password
+        String told = e instanceof MongoCommandException m ? m.getErrorMessage() : "" + e.getMessage();
+        if (e.getCause() instanceof DotenvException) return ".env: save it as UTF-8, each line as NAME=value";
+        if (e instanceof IllegalArgumentException) return told.split("['\".\\[]")[0] + " - see .env.example";
+        if (e instanceof MongoSecurityException) return "login refused - user, password, authSource right?";
+        if (told.contains("GHOST")) return "the replica set is not initiated - in mongosh: rs.initiate()";
+        if (told.contains("UnknownHost")) return "no such host - right? or directConnection=true?";
         if (e instanceof MongoClientException || e instanceof MongoSocketException)
-            return "cannot reach MongoDB (" + message.replaceAll(".*xception: |( that matches|}|, servers).*", "")
-                    + ") - does it run, is the host right, does Atlas let this address in (IP access list)?";
-        boolean denied = e instanceof MongoException error && List.of(13, 8000).contains(error.getCode());
-        return message + (denied ? " - has the URI a user with readWrite (--scope deployment: readAnyDatabase)?" : "");
+            return "cannot reach MongoDB (" + told.replaceAll(".*: |[,}].*", "") + ") - does it run? let in?";
+        boolean denied = e instanceof MongoException it && List.of(13, 8000).contains(it.getCode());
+        return denied ? told.replaceAll("command \\{ (\\w+).*", "$1") + " - has the user readWrite?" : told;
     }
 }

@@ -4,68 +4,62 @@
 //DEPS io.github.cdimascio:dotenv-java:3.2.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -Dpicocli.ansi=false -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
-//CDS
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
 
 import com.mongodb.*;
 import com.mongodb.client.*;
-import com.mongodb.client.model.Updates;
-import com.mongodb.client.result.UpdateResult;
-import io.github.cdimascio.dotenv.Dotenv;
-import java.io.*;
-import java.nio.file.*;
-import java.util.List;
+import com.mongodb.client.model.*;
+import io.github.cdimascio.dotenv.*;
+import java.util.*;
 import java.util.concurrent.*;
 import org.bson.*;
 import picocli.CommandLine;
 import picocli.CommandLine.*;
 
+import static com.mongodb.ReadPreference.nearest;
 import static com.mongodb.client.model.Filters.*;
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.*;
+import static picocli.CommandLine.Help.Visibility.NEVER;
 
 /**
  * Deposits 100 dollars for each customer whose checking account holds less than 1000, one customer a second.
  *
- * <p>Shows <a href="https://www.mongodb.com/docs/manual/reference/operator/update/positional/">the positional $</a>:
+ * <p>Shows <a href="https://www.mongodb.com/docs/manual/reference/operator/update/positional/">$</a>:
  * the filter names one account with $elemMatch, the update changes that very account.
  */
-@Command(name = "update", mixinStandardHelpOptions = true, version = "update 1.0", sortOptions = false, description =
-        "Makes a deposit to every customer whose account is below an amount, one after the other.%n"
-                + "Example: jbang update --account savings --delay 0.2 --limit 10", showDefaultValues = true)
+@Command(name = "update", version = "update 1.0", mixinStandardHelpOptions = true, showDefaultValues = true,
+        sortOptions = false, description =
+        "Makes a deposit to each customer whose account is below an amount, one by one."
+                + "%nSettings in capitals may stand in .env.%nExample: jbang update --account savings")
 class update implements Callable<Integer> {
-
     enum Account { checking, savings }
-
+    static final String RULE = "=".repeat(60);
     @Option(names = "--account", description = "checking or savings.") Account account = Account.checking;
     @Option(names = "--below", description = "Accounts with less than this.") int below = 1000;
     @Option(names = "--deposit", description = "What each of them gets.") int deposit = 100;
     @Option(names = "--delay", description = "Seconds between two customers.") double delay = 1;
     @Option(names = "--limit", description = "At most so many customers; 0: all.") int limit;
+    public static void main(String... args) { new update().run(args); }
 
-    public static void main(String... args) {
-        new update().run(args);
-    }
-
-    @Override
-    public Integer call() throws Exception {
-        long start = System.currentTimeMillis(), updated = 0;
+    @Override public Integer call() throws Exception {
+        if (limit < 0 || !(delay >= 0)) return fail(2, "--limit and --delay take no number below 0");
+        long start = System.nanoTime(), updated = 0;
         MongoClient client = connect();
         MongoCollection<Document> customers = client.getDatabase(database).getCollection(collection);
         System.out.println(RULE + "\nUpdate Bank Account Data\n" + RULE);
         String title = account == Account.checking ? "Checking" : "Savings";
-
         // $elemMatch: one and the same account is of this type and below the amount.
         var poor = elemMatch("accounts", and(eq("type", account.name()), lt("balance", below)));
-        // By _id, so that none is met twice. In small batches: the server closes a cursor not read for ten minutes.
-        var found = customers.find(poor).sort(new Document("_id", 1)).limit(limit).batchSize(10);
+        // All are read before the first write: a cursor dies with its server, and after ten idle minutes.
+        var found = customers.find(poor).projection(Projections.include("firstName", "lastName"))
+                .sort(Sorts.ascending("_id")).limit(limit).into(new ArrayList<>());
         try (client) {
             for (Document customer : found) {
-                String name = (customer.get("firstName") + " " + customer.get("lastName")).replaceAll("\\p{C}", "?");
-                System.out.println("Found " + title + " Account with under $" + below + ".\nCustomer: " + name);
-
+                System.out.println("Found " + title + " Account with under $" + below + ".");
+                String name = customer.get("firstName") + " " + customer.get("lastName");
+                System.out.println("Customer: " + name.replaceAll("\\p{C}", "?"));
                 // The filter once more: an account that has changed since it was found is left alone.
-                UpdateResult result = customers.updateOne(and(eq("_id", customer.get("_id")), poor),
+                var result = customers.updateOne(and(eq("_id", customer.get("_id")), poor),
                         Updates.inc("accounts.$.balance", deposit));
                 System.out.println("Successful update with matched: " + result.getMatchedCount()
                         + " and modified count: " + result.getModifiedCount());
@@ -73,83 +67,63 @@ class update implements Callable<Integer> {
                 updated++;
                 String id = String.valueOf(customer.get("_id")).replaceAll("\\p{C}", "?");
                 System.out.println("Added $" + deposit + " to customer acct with _id: " + id);
-                if (!pause(delay)) break;
+                if (stop.await((long) (delay * 1000), MILLISECONDS)) break;  // Ctrl-C
             }
         } finally {  // also after an error
-            double seconds = (System.currentTimeMillis() - start) / 1000.0;
-            System.out.println(RULE + "\nCustomers updated: " + updated
-                    + "\nTotal Time Elapsed (in seconds): " + seconds + "\n" + RULE);
+            System.out.println(RULE + "\nCustomers updated: " + updated);
+            System.out.println("Total Time Elapsed (in seconds): " + (System.nanoTime() - start) / 1e9);
+            System.out.println(RULE);
         }
         return 0;
     }
 
     // ===== Plumbing, the same in every script: settings, connection, errors in one line, Ctrl-C =====
-
-    @Option(names = "--uri", description = "Connection string; safer in .env, as MONGODB_ATLAS_URL.") String uri;
-    @Option(names = "--database", paramLabel = "DATABASE", description = "In .env") String database = "bankdatabase";
-    @Option(names = "--collection", paramLabel = "COLLECTION", description = "In .env") String collection = "accounts";
-    Dotenv env() { return Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load(); }  // environment, else .env
-    static final String RULE = "=".repeat(60);
-    final CountDownLatch stop = new CountDownLatch(1);                   // it is time to end
-    final CompletableFuture<Void> finished = new CompletableFuture<>();  // call() has returned
+    @Option(names = "--uri", paramLabel = "MONGODB_ATLAS_URL", showDefaultValue = NEVER) String uri = "";
+    @Option(names = "--database", paramLabel = "DATABASE") String database = "bankdatabase";
+    @Option(names = "--collection", paramLabel = "COLLECTION") String collection = "accounts";
+    final CountDownLatch stop = new CountDownLatch(1);                  // it is time to end
+    final CompletableFuture<Integer> done = new CompletableFuture<>();  // call() has returned
 
     void run(String... args) {
-        System.setOut(new PrintStream(System.out, true, UTF_8));  // in any locale
-        int exitCode = new CommandLine(this).setDefaultValueProvider(option -> env().get(option.paramLabel()))
-                .setParameterExceptionHandler((e, all) -> fail(2, e.getMessage().replaceAll("(?s)://.*", "://***")))
-                .setExecutionExceptionHandler((e, all, parsed) -> fail(e instanceof MongoException ? 1 : 2, explain(e)))
+        int exitCode = new CommandLine(this).setParameterExceptionHandler((e, all) -> fail(2, why(e)))
+                .setExecutionExceptionHandler((e, c, p) -> fail(e instanceof MongoException ? 1 : 2, why(e)))
+                .setDefaultValueProvider(o -> Dotenv.configure().ignoreIfMissing().load().get(o.paramLabel()))
                 .execute(args);
-        if (System.out.checkError()) exitCode = fail(1, "not all could be printed - disk full, or the reader gone?");
-        finished.complete(null);
+        done.complete(exitCode);
         System.exit(exitCode);
     }
 
-    int fail(int exitCode, String message) {
-        new PrintStream(System.err, true, UTF_8).println(getClass().getName() + ": " + message.replaceAll("\\s+", " "));
+    int fail(int exitCode, String message) {  // in one line, and without what may be a password
+        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*@.*|\\s+", " ").trim());
         return exitCode;
     }
 
-    MongoClient connect() throws IOException {
-        List<String> lines = Files.exists(Path.of(".env")) ? Files.readAllLines(Path.of(".env")) : List.of();
-        for (String line : lines)  // dotenv-java may read others in another way than python-dotenv
-            if (!line.matches("\\s*|#.*|\\w+\\s*=([^\"'#{\\\\]*|\\s*\"[^\"'#{\\\\]*\"\\s*)"))
-                throw new IllegalStateException(".env:" + (lines.indexOf(line) + 1) + ": write NAME=value, without "
-                        + "export, single quotes, # { or \\");
-        if (uri == null) uri = env().get("MONGODB_ATLAS_URL", "");
-        if ((uri + database + collection).matches("(?i).*([?&]timeoutMS=|\\.sock|\uFFFD).*"))
-            throw new IllegalStateException("take no timeoutMS and no Unix socket, and put non-ASCII names into .env");
+    MongoClient connect() {
+        ConnectionString url = new ConnectionString(uri);
+        System.out.printf("Hosts: %s%nDatabase: %s%nCollection: %s%n", url.getHosts(), database, collection);
         MongoClient client = MongoClients.create(MongoClientSettings.builder()
-                .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
-                .applyToSocketSettings(socket -> socket.connectTimeout(4, SECONDS).readTimeout(10, SECONDS))
-                .applyConnectionString(new ConnectionString(uri))  // overrides the lines above, not those below
-                .applyToConnectionPoolSettings(pool -> pool.maxSize(100)).compressorList(List.of())
-                .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY)
-                .uuidRepresentation(UuidRepresentation.STANDARD).build());
-        String url = uri.replaceAll("(?<!/)(/[^/?@]*)?\\?.*", "$1").replaceAll("://([\\w.-]*).*@", "://$1:***@");
-        System.out.println("MongoDB Atlas DB URL: " + url + "\nDatabase: " + database + "\nCollection: " + collection);
-        if (!client.getDatabase(database).runCommand(new Document("ping", 1)).containsKey("operationTime"))
-            throw new IllegalStateException("change streams need a replica set: mongod --replSet, rs.initiate()");
-        Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> finished.completeOnTimeout(null, 10, SECONDS).join()));
+                .applyToSocketSettings(socket -> socket.readTimeout(10, SECONDS))  // silence is an error
+                .applyConnectionString(url)                                // beats that, not what follows
+                .applyToConnectionPoolSettings(pool -> pool.maxSize(100))  // the listener needs five
+                .compressorList(List.of())                                 // they would need more libraries
+                .uuidRepresentation(UuidRepresentation.STANDARD)           // as other languages write them
+                .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY).build());  // as streams
+        client.withTimeout(5, SECONDS).withReadPreference(nearest()).listDatabaseNames().first();  // not 30 s
+        Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));  // Ctrl-C, it waits for call():
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> done.completeOnTimeout(1, 9, SECONDS).join()));
         return client;
     }
 
-    boolean pause(double seconds) throws InterruptedException {  // says whether to go on: not after Ctrl-C
-        return !stop.await((long) (seconds * 1000), MILLISECONDS) && !System.out.checkError();
-    }
-
-    static String explain(Throwable e) {  // what happened, and what to do about it
-        if (e instanceof MongoClientException && e.getCause() instanceof MongoSocketException) e = e.getCause();
-        String message = e instanceof IOException ? e.toString() : e.getMessage();
-        if (e instanceof MongoCommandException command) message = command.getErrorMessage();
-        if (e instanceof IllegalArgumentException)  // its message may quote the password
-            return "MONGODB_ATLAS_URL, DATABASE or COLLECTION is missing or malformed (@ : / % are %40 %3A %2F %25)";
-        if (e instanceof MongoSecurityException)
-            return "MongoDB refused the login - check user, password (@ : / % are %40 %3A %2F %25) or certificate";
+    static String why(Throwable e) {  // and what to do; a quotation may be a password
+        String told = e instanceof MongoCommandException m ? m.getErrorMessage() : "" + e.getMessage();
+        if (e.getCause() instanceof DotenvException) return ".env: save it as UTF-8, each line as NAME=value";
+        if (e instanceof IllegalArgumentException) return told.split("['\".\\[]")[0] + " - see .env.example";
+        if (e instanceof MongoSecurityException) return "login refused - user, password, authSource right?";
+        if (told.contains("GHOST")) return "the replica set is not initiated - in mongosh: rs.initiate()";
+        if (told.contains("UnknownHost")) return "no such host - right? or directConnection=true?";
         if (e instanceof MongoClientException || e instanceof MongoSocketException)
-            return "cannot reach MongoDB (" + message.replaceAll(".*xception: |( that matches|}|, servers).*", "")
-                    + ") - does it run, is the host right, does Atlas let this address in (IP access list)?";
-        boolean denied = e instanceof MongoException error && List.of(13, 8000).contains(error.getCode());
-        return message + (denied ? " - has the URI a user with readWrite (--scope deployment: readAnyDatabase)?" : "");
+            return "cannot reach MongoDB (" + told.replaceAll(".*: |[,}].*", "") + ") - does it run? let in?";
+        boolean denied = e instanceof MongoException it && List.of(13, 8000).contains(it.getCode());
+        return denied ? told.replaceAll("command \\{ (\\w+).*", "$1") + " - has the user readWrite?" : told;
     }
 }
