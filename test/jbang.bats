@@ -25,6 +25,12 @@ program() { # FILE <<'SH'           puts a program there
   { echo '#!/bin/bash' && cat; } >"$1" && chmod +x "$1"
 }
 
+new_home() { # in which JBang is set up, and no more
+  mkdir -p home/.cache/change-stream-demo
+  ln -s ~/.cache/change-stream-demo/jbang-* home/.cache/change-stream-demo/
+  export HOME=$WORK/home && unset JAVA_HOME XDG_CACHE_HOME "${!JBANG_@}"
+}
+
 # A machine with all that PATH has, but nothing that leads to JBang, and an empty home.
 bare_machine() {
   local dirs dir repository=$HOME/.m2
@@ -46,14 +52,16 @@ bare_machine() {
   done
 }
 
-@test "a checkout whose path has a space works from any folder, also with JVM options set" {
+@test "a checkout whose path has a space works from any folder, also linked, from a ZIP, and with options set" {
   mkdir -p 'check out/test' 'else where'
   cp "$ROOT/test/jbang" 'check out/test/' && mv args.java 'check out/'
-  cd 'else where'
-  JAVA_TOOL_OPTIONS='-Dx=1 -XX:+UseParallelGC' demo_jbang --fresh '../check out/args.java' here
+  cd 'else where' && ln -s '../check out/test/jbang' linked
+  JAVA_TOOL_OPTIONS='-Dx=1 -XX:+UseParallelGC' jbang=./linked demo_jbang --fresh '../check out/args.java' here
   assert_equal "$output" '[here]' # not what the JVM says of them, nor that there are two garbage collectors
-  jbang='../check out/test/jbang' demo_jbang --quiet '../check out/args.java' here
-  assert_prints '[here]'
+  chmod -x '../check out/test/jbang'
+  jbang=env demo_jbang SHELLOPTS=errexit:nounset:noclobber:noglob:pipefail:posix \
+    bash '../check out/test/jbang' --quiet '../check out/args.java' '' here
+  assert_prints '[]' '[here]'
 }
 
 @test "a clone made with core.autocrlf=true works" {
@@ -82,76 +90,68 @@ bare_machine() {
 }
 
 @test "an unchanged script starts without asking JBang again; whatever may change the answer asks" {
-  mkdir -p home/.cache/change-stream-demo && ln -s ~/.cache/change-stream-demo/jbang-* home/.cache/change-stream-demo/
   program bin/java <<<"[[ \" \$* \" != *' dev.jbang.Main '* ]] || echo >>'$WORK/asked'; exec '$(type -P java)' \"\$@\""
-  export HOME=$WORK/home PATH=$WORK/bin:$PATH
-  unset JAVA_HOME XDG_CACHE_HOME "${!JBANG_@}"
-  asked() { # COUNT [ARGUMENT…]      so often, after this call
+  new_home && export PATH=$WORK/bin:$PATH
+  asked() { # COUNT [ARGUMENT…]      so often by this call
+    : >asked
     demo_jbang "${@:2}" 'two  words' '*'
     assert_prints "${sign}two  words]" "${sign}*]"
     assert_equal "$(wc -l <asked | tr -d ' ')" "$1"
   }
+  changed() { asked 1 --quiet run args.java && asked 0 args.java; }
   sign='['
-  asked 1 run --quiet args.java
-  mkdir elsewhere && cp args.java elsewhere
-  asked 1 elsewhere/args.java
+  changed
   rm -r home/.jbang/cache/jars
-  asked 2 --quiet args.java
+  changed
   touch -r args.java stamp
   sed -i.bak 's/"\["/"<"/' args.java && touch -r stamp args.java # neither size nor time tells
   sign='<'
-  asked 3 --quiet args.java
-  asked 3 args.java
-  JBANG_DEFAULT_JAVA_VERSION=17 asked 4 args.java
-  touch jbang.properties
-  asked 5 args.java
-  rm jbang.properties
-  mkdir args && echo 'class more {}' >args/more.java && sed -i.bak $'1a\\\n//SOURCES args/*.java' args.java
-  asked 6 --quiet args.java
-  asked 6 args.java
-  echo 'class more { int more; }' >args/more.java
-  asked 7 --quiet args.java
-  echo 'class other {}' >other.java && sed -i.bak $'1a\\\n//SOURCES other.java' args.java
-  asked 8 --quiet args.java
-  asked 9 args.java
-
-  sed -i.bak '/other.java/d' args.java && sed -i.bak $'1i\\\n//SOURCES ../other.java' args/more.java
-  asked 10 --quiet args.java
-  asked 11 args.java # as it did not look at the other
-  echo run.preview=false >home/.jbang/jbang.properties && sed -i.bak /SOURCES/d args/more.java
-  asked 12 --quiet args.java
-  echo run.debug=false >home/.jbang/jbang.properties
-  asked 13 --quiet args.java
-
+  changed
+  JBANG_DEFAULT_JAVA_VERSION=17 asked 1 args.java
+  echo run.debug=false >../jbang.properties
+  asked 1 args.java && mv ../jbang.properties home/.jbang/
+  asked 1 args.java && rm home/.jbang/jbang.properties
+  mkdir sub ../else && echo $'//SOURCES ../../else/two.java\nclass one {}' >sub/one.java
+  echo $'//FILES ../work/data\nclass two {}' >../else/two.java && echo 1 >data
+  sed -i.bak $'1a\\\n//SOURCES sub/one.java' args.java
+  changed
+  echo 2 >data
+  changed
+  for line in 'SOURCES sub/*.java' 'DEPS sub/one.java' 'RUNTIME_OPTIONS -Dx=${user.dir}'; do # what hides in these?
+    sed -i.bak "1s|.*|//$line|" args.java
+    asked 1 --quiet args.java && asked 1 args.java
+  done
   mkdir -p copy/test && cp "$ROOT"/{reset.java,jbang-catalog.json} copy && cp "$ROOT/test/jbang" copy/test
   cd copy
-  jbang=test/jbang
-  for _ in 1 2; do demo_jbang --quiet reset --version && assert_line --regexp '^reset '; done # the catalog's
-  assert_equal "$(wc -l <../asked | tr -d ' ')" 14
+  for _ in 1 2; do : >../asked && jbang=test/jbang demo_jbang --quiet reset --version; done # the catalog's
+  assert_prints 'reset 1.0'
+  [ ! -s ../asked ]
   sed -i.bak $'s/"script-ref": "reset.java",/&\\\n"arguments": ["--help"],/' jbang-catalog.json
-  demo_jbang --quiet reset
+  jbang=test/jbang demo_jbang --quiet reset
   assert_line --regexp '^Usage: reset '
-  unset jbang && cd ..
-  demo_jbang reset --version
+  cd .. && demo_jbang reset --version
   assert_stderr_line --regexp "could not be found or read: 'reset'"
   assert_failure 2
 }
 
-@test "class data is written by the first run that works; missing, broken or not to be written, nobody hears of it" {
-  local archive run
-  export JBANG_CACHE_DIR="$WORK/it's new"
-  sed -i.bak $'1a\\\n//RUNTIME_OPTIONS -Xlog:disable\\\n//CDS' args.java
-  for run in --help first there garbage again unwritable; do
-    demo_jbang --quiet args.java "$run"
-    assert_prints "[$run]"
-    assert_failure 1
-    archive=$(echo "$JBANG_CACHE_DIR"/jars/args.java.*/args.jsa)
-    case $run in
-      --help) [ ! -e "$archive" ] ;;
-      there) chmod u+w "$archive" && echo garbage >"$archive" ;;
-      again) rm -f "$archive" && mkdir "$archive" ;; # not even root can write there
-      *) [ -e "$archive" ] ;;
-    esac
+@test "terminals that start the same new script at once do not spoil it, and one that was killed holds up nobody" {
+  new_home
+  local name names='one two three four'
+  true & # has ended
+  wait $! && ln -s $! home/.cache/change-stream-demo/lock
+  for name in $names; do start_command $name "$ROOT/test/jbang" --quiet args.java $name; done
+  for name in $names; do wait_exit $name && assert_prints "[$name]"; done
+}
+
+@test "each script starts with a Java agent, and without the class data of Java" {
+  local script options
+  echo 'class agent { public static void premain(String options) {} }' >agent.java && javac agent.java
+  echo 'Premain-Class: agent' >manifest && jar cfm agent.jar manifest agent.class
+  for script in "$ROOT"/*.java "$ROOT"/test/*.java; do
+    for options in "-javaagent:'$WORK/agent.jar'" -Xshare:off; do
+      JAVA_TOOL_OPTIONS=$options demo_jbang --quiet "$script" --version
+      assert_equal "$output" "$(basename "$script" .java) 1.0"
+    done
   done
 }
 
@@ -188,10 +188,10 @@ bare_machine() {
   demo_jbang run
   assert_failure 1
   assert_regex "${stderr_lines[1]}" '^test/jbang: no way to JBang: install it .* or Maven'
-  rm "$bin/java"
+  rm "$bin/javac"
   demo_jbang run
   assert_failure 1
-  assert_regex "${stderr_lines[1]}" '^test/jbang: .*install a JDK, 17 or newer'
+  assert_regex "${stderr_lines[1]}" '^test/jbang: no JDK, at most a JRE: install a JDK, 17 or newer'
 
   program "$bin/curl" <<-'SH'
 	while [ "$1" != -o ]; do shift; done

@@ -3,9 +3,29 @@
 //DEPS de.bwaldvogel:mongo-java-server:1.47.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -Dpicocli.ansi=false -XX:+NeverActAsServerClassMachine -XX:-UsePerfData -Xlog:disable
-//CDS
-//SOURCES sandbox/*.java
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
+//SOURCES sandbox/Admin.java
+//SOURCES sandbox/Bson.java
+//SOURCES sandbox/ChangeLog.java
+//SOURCES sandbox/ChangeStream.java
+//SOURCES sandbox/Commands.java
+//SOURCES sandbox/Connection.java
+//SOURCES sandbox/DuplicateKey.java
+//SOURCES sandbox/ErrorCodes.java
+//SOURCES sandbox/Expressions.java
+//SOURCES sandbox/FailPoint.java
+//SOURCES sandbox/Fields.java
+//SOURCES sandbox/IdIndex.java
+//SOURCES sandbox/LoggedCollection.java
+//SOURCES sandbox/Pipeline.java
+//SOURCES sandbox/Projection.java
+//SOURCES sandbox/Query.java
+//SOURCES sandbox/Reads.java
+//SOURCES sandbox/ResumeToken.java
+//SOURCES sandbox/Storage.java
+//SOURCES sandbox/UpdateDescription.java
+//SOURCES sandbox/Wire.java
+//SOURCES sandbox/Writes.java
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;

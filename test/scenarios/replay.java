@@ -3,8 +3,7 @@
 //DEPS org.mongodb:mongodb-driver-sync:5.14.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:+NeverActAsServerClassMachine -XX:CompileThresholdScaling=3 -Xlog:disable
-//CDS
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
 
 import static java.util.concurrent.TimeUnit.SECONDS;
 

@@ -2,8 +2,7 @@
 //JAVA 17+
 //DEPS org.mongodb:mongodb-driver-sync:5.14.0
 //DEPS org.slf4j:slf4j-nop:2.0.17
-//RUNTIME_OPTIONS -XX:+NeverActAsServerClassMachine -Xlog:disable
-//CDS
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
 
 import com.mongodb.client.MongoChangeStreamCursor;
 import com.mongodb.client.MongoClient;
