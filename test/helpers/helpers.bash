@@ -178,7 +178,7 @@ failing() { # MODE HOW COMMAND…: the command that makes them
 }
 
 heal() {
-  database=admin mongo '{"configureFailPoint": "failCommand", "mode": "off"}' >/dev/null
+  database=admin mongo '{"configureFailPoint": "failCommand", "mode": "off"}'
 }
 
 ## What bats-assert has not
@@ -196,4 +196,24 @@ show() { # FILE…
     printf '\n--- %s:\n' "${file##*/}"
     [ -p "$file" ] || tail -n 60 "$file"
   done
+}
+
+## A network that fails: see proxy.java for the orders
+
+# through_proxy                    from here on the .env means a proxy before the server; `order refuse`, `order accept`
+through_proxy() {
+  local uri=$TEST_MONGODB_URI port
+  port=$(sed -E 's,.*:([0-9]+)/.*,\1,' <<<"$uri")
+  mkfifo orders
+  start_command proxy bash -c 'exec "$@" <orders' _ "$ROOT/test/jbang" run --quiet "$ROOT/test/tools/proxy.java" "$port"
+  exec 7>orders
+  wait_for proxy.out '^[0-9]+$' 1 60
+  sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=mongodb://127.0.0.1:$(cat proxy.out)/?directConnection=true|" .env
+}
+
+order() { # ORDER: returns when it is done
+  local done
+  done=$(grep -c . proxy.out)
+  echo "$1" >&7
+  wait_for proxy.out . $((done + 1))
 }
