@@ -17,6 +17,7 @@ final class Admin {
     private final ChangeLog log;
     private final Storage storage;
     private final boolean standalone;
+    private volatile Document configuration;
 
     Admin(ChangeLog log, Storage storage, boolean standalone) {
         this.log = log;
@@ -44,6 +45,12 @@ final class Admin {
             case "listDatabases" -> listDatabases(command);
             case "listCollections" -> listCollections(database, command);
             case "replSetGetStatus" -> replicaSetStatus(connection);
+            case "replSetInitiate" -> { // it is one from the start: the client's plan is only remembered
+                configuration = (Document) command.get(name);
+                yield ok();
+            }
+            case "replSetGetConfig" -> new Document("config", configuration).append("ok", 1.0);
+            case "replSetStepUp" -> ok();
             case "saslStart", "authenticate" -> login(command);
             case "hostInfo", "getCmdLineOpts", "getLog" -> storage.command("admin", name, command);
             default -> null;
