@@ -52,6 +52,17 @@ start_sandbox() { # OPTION…
   assert_equal "$stderr" ""
 }
 
+@test "--like an older MongoDB it tells clients so, and refuses pre-images as that one does" {
+  own_sandbox --like 4.4
+  run mongo '{"hello": 1}' '{"buildInfo": 1}'
+  assert_match '"maxWireVersion": 9\b' "${lines[0]}"
+  assert_match '"version": "4\.4\.0", "versionArray": \[4, 4, 0, 0\]' "${lines[1]}"
+  run mongo '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}'
+  assert_match '"code": 40415\b'
+  run mongo '{"listCollections": 1}'
+  assert_equal "$output" ''
+}
+
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
   run --separate-stderr script sandbox --help
   assert_success
@@ -62,7 +73,7 @@ start_sandbox() { # OPTION…
   assert_regex "$text" 'nothing but this demo'
   assert_regex "$text" 'configureFailPoint'
   local bad
-  for bad in "--port 70000" "--port none" "--oplog-size 0" "--durable"; do
+  for bad in "--port 70000" "--port none" "--oplog-size 0" "--like 3.6" "--durable"; do
     # shellcheck disable=SC2086 # option and value are two words
     start "bad${bad//[^a-z0-9]/_}=sandbox" $bad
   done

@@ -34,13 +34,13 @@ final class Commands {
     // Far from the library's own cursors, which count from 1.
     private final AtomicLong nextStream = new AtomicLong(System.nanoTime() | 1L << 62);
 
-    Commands(ChangeLog log, boolean standalone, boolean verbose) {
+    Commands(ChangeLog log, String release, boolean standalone, boolean verbose) {
         this.log = log;
         this.standalone = standalone;
         this.verbose = verbose;
         storage = new Storage(log);
-        admin = new Admin(log, storage, standalone);
-        writes = new Writes(log, storage, failPoints.get("onPrimaryTransactionalWrite"));
+        admin = new Admin(log, storage, release, standalone);
+        writes = new Writes(log, storage, failPoints.get("onPrimaryTransactionalWrite"), release.equals("6.0"));
         reads = new Reads(storage);
     }
 
@@ -243,7 +243,7 @@ final class Commands {
     }
 
     private Document status() {
-        Document status = storage.getServerStatus().append("version", Admin.VERSION);
+        Document status = storage.getServerStatus().append("version", admin.version());
         Document cursors = (Document) ((Document) ((Document) status.get("metrics")).get("cursor")).get("open");
         cursors.append("total", (Long) cursors.get("total") + streams.size()).append("pinned", (long) reading.get());
         return status.append("connections",

@@ -25,11 +25,13 @@ final class Writes {
     /** The last retryable write of each session: one that is sent again must not be done again. */
     private final Map<Object, Retryable> sessions = new HashMap<>();
     private final FailPoint failWrite;
+    private final boolean offersImages;
 
-    Writes(ChangeLog log, Storage storage, FailPoint failWrite) {
+    Writes(ChangeLog log, Storage storage, FailPoint failWrite, boolean offersImages) {
         this.log = log;
         this.storage = storage;
         this.failWrite = failWrite;
+        this.offersImages = offersImages;
     }
 
     /**
@@ -245,7 +247,8 @@ final class Writes {
         target(database, name);
         ErrorCodes.require(storage.collection(database, name) == null, 48,
             "Collection already exists. NS: " + database + "." + name);
-        collectionOrNew(database, name).images = images(command, false);
+        boolean images = images(command, false);
+        collectionOrNew(database, name).images = images;
         return Admin.ok();
     }
 
@@ -255,11 +258,13 @@ final class Writes {
         return Admin.ok();
     }
 
-    private static boolean images(Document command, boolean unset) {
+    private boolean images(Document command, boolean unset) {
         Object option = command.get("changeStreamPreAndPostImages");
         if (option == null) {
             return unset;
         }
+        ErrorCodes.require(offersImages, 40415, "BSON field '" + command.keySet().iterator().next()
+            + ".changeStreamPreAndPostImages' is an unknown field.");
         if (!(option instanceof Document images && images.get("enabled") instanceof Boolean enabled)) {
             throw ErrorCodes.error(14, "changeStreamPreAndPostImages takes {enabled: true|false}");
         }
