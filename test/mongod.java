@@ -6,7 +6,6 @@
 //DEPS org.slf4j:slf4j-nop:2.0.17
 //RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
 
-import com.mongodb.MongoCommandException;
 import com.mongodb.client.*;
 import de.flapdoodle.embed.mongo.distribution.*;
 import de.flapdoodle.embed.mongo.transitions.Mongod;
@@ -23,29 +22,20 @@ import org.bson.Document;
 import picocli.CommandLine;
 import picocli.CommandLine.*;
 
-/** A real MongoDB for who has none: a replica set on this machine until Ctrl-C. */
 @Command(name = "mongod", mixinStandardHelpOptions = true, version = "mongod 1.0", sortOptions = false,
-        description = "Starts a real MongoDB, a replica set on 127.0.0.1, until Ctrl-C; fetches it if need be."
-                + "%nExample: jbang mongod --nodes 3",
+        description = "Starts a real MongoDB, a replica set on this machine, until Ctrl-C.",
         footer = "Exit codes: 1 failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.")
 class mongod implements Callable<Integer> {
 
-    @Option(names = "--nodes", defaultValue = "1", description = "From 1 to 7. Default: 1.")
-    int nodes;
+    @Option(names = "--nodes", defaultValue = "1", description = "From 1 to 7. Default: 1.") int nodes;
     @Option(names = "--port", defaultValue = "27017",
-            description = "Of the first node; the others take the next ones. 0: free ones. Default: 27017.")
-    int port;
-    @Option(names = "--release",
-            description = "6.0, 7.0, 8.0 or one like 8.0.17. Default: the mongod on PATH, or else 8.0.")
-    String release;
-    @Option(names = "--bin", paramLabel = "PATH", description = "Run this mongod; fetch none.")
-    String bin;
-    @Option(names = "--mirror", paramLabel = "URL", description = "Fetch from here, not from mongodb.org.")
-    String mirror;
+            description = "The first node's; others take the next. 0: free ones. Default: 27017.") int port;
+    @Option(names = "--release", description = "As 7.0; else the mongod on PATH, or 8.0.") String release;
+    @Option(names = "--bin", paramLabel = "PATH", description = "Run this mongod.") String bin;
+    @Option(names = "--mirror", paramLabel = "URL", description = "Fetch it from here.") String mirror;
 
     final Map<Integer, Process> set = new TreeMap<>();
     volatile boolean ready, ending;
-    Path data;
 
     public static void main(String... args) {
         System.exit(new CommandLine(new mongod())
@@ -65,17 +55,16 @@ class mongod implements Callable<Integer> {
         while (ports.size() < nodes) ports.add(free(port == 0 ? 0 : port + ports.size()));
         List<String> hosts = ports.stream().map(each -> "127.0.0.1:" + each).toList();
         String program = program();
-        data = Files.createTempDirectory("mongod-");
-        Runtime.getRuntime().addShutdownHook(new Thread(this::end));
-        for (int each : ports) start(program, each);
+        Path data = Files.createTempDirectory("mongod-");
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(data)));
+        for (int each : ports) start(program, each, data);
         List<Document> answers = hosts.stream().map(host -> ask(host, new Document("buildInfo", 1))).toList();
         System.out.println("MongoDB " + answers.get(0).get("version") + ", " + program);
         set.forEach((at, node) -> System.out.printf("mongod on port %d, process id %d%n", at, node.pid()));
-        initiate(hosts);
+        initiate(hosts.get(0), hosts);
         System.out.println("mongodb://" + String.join(",", hosts) + "/?replicaSet=rs0\nready");
         ready = true;
-        Thread.currentThread().join();  // for ever
-        return 0;
+        while (true) Thread.sleep(Long.MAX_VALUE);
     }
 
     /** Asked for first, as who answers on a port in use would be taken for ours. */
@@ -83,7 +72,7 @@ class mongod implements Callable<Integer> {
         try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getByName("127.0.0.1"))) {
             return socket.getLocalPort();
         } catch (BindException e) {
-            throw new IOException("port " + port + " is in use: choose another with --port, or 0 for a free one");
+            throw new IOException("port " + port + " is in use: take another by --port, or 0 for a free one");
         }
     }
 
@@ -97,82 +86,71 @@ class mongod implements Callable<Integer> {
     }
 
     String fetch(String wanted) throws IOException {
-        Enum<?> version = Stream.<Enum<?>[]>of(Version.Main.values(), Version.values()).flatMap(Stream::of)
-                .filter(known -> known.name().equals("V" + wanted.replace('.', '_'))).findFirst()
-                .orElseThrow(() -> new IOException("--release is one like 6.0, 7.0, 8.0, not " + wanted));
         if (mirror != null) System.setProperty("de.flapdoodle.embed.mongo.baseUrl", mirror);
-        var walker = Mongod.instance().transitions((IFeatureAwareVersion) version).walker();
         Path archive = null;
-        try (var fetched = walker.initState(StateID.of(Archive.class))) {
-            archive = fetched.current().value();
-            try (var unpacked = fetched.initState(StateID.of(ExtractedFileSet.class))) {
-                return unpacked.current().executable().toString();  // which stays
+        try {
+            Version.Main version = Version.Main.valueOf("V" + wanted.replace('.', '_'));
+            var walker = Mongod.instance().transitions(version).walker();
+            try (var tgz = walker.initState(StateID.of(Archive.class))) {
+                archive = tgz.current().value();
+                return tgz.initState(StateID.of(ExtractedFileSet.class)).current().executable().toString();
             }
         } catch (RuntimeException e) {
             if (archive != null) Files.delete(archive);  // or it would be taken for good the next time
             Throwable cause = e;  // the innermost: the messages around it hold the whole environment
             while (cause.getCause() != null) cause = cause.getCause();
-            throw new IOException("no MongoDB " + wanted + " to be had: "
-                    + cause.toString().lines().findFirst().get().replaceAll("//.*@", "//***@")
-                    + "; else: --bin, --mirror, `jbang sandbox`, or a free cluster on Atlas");
+            String why = cause.toString().lines().findFirst().get().replaceAll("//.*@", "//***@");
+            throw new IOException("no MongoDB " + wanted + " (" + why + "). Other ways: --bin, --mirror, "
+                    + "`jbang sandbox`, or a free cluster on Atlas");
         }
     }
 
-    synchronized void start(String program, int port) throws IOException {
+    synchronized void start(String program, int port, Path data) throws IOException {
         if (ending) return;
-        Path folder = Files.createDirectory(data.resolve("" + port));
-        Path log = data.resolve(port + ".log");
+        String folder = Files.createDirectory(data.resolve("" + port)).toString();
         ProcessBuilder builder = new ProcessBuilder(program, "--replSet", "rs0", "--port", "" + port,
-                "--bind_ip", "127.0.0.1", "--nounixsocket", "--dbpath", folder.toString(),
-                "--wiredTigerCacheSizeGB", "0.25",
-                "--journalCommitInterval", "2");  // or each majority write on one node takes 100 ms
+                "--bind_ip", "127.0.0.1", "--nounixsocket", "--dbpath", folder,
+                "--wiredTigerCacheSizeGB", "0.25", "--journalCommitInterval", "2");  // else 100 ms a write
         builder.environment().put("GLIBC_TUNABLES", "glibc.pthread.rseq=1");  // or 8.0 crashes on Linux 7
-        Process node = builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();
+        Process node = builder.redirectErrorStream(true).start();
         set.put(port, node);
-        node.onExit().thenRun(() -> ended(port, node.exitValue(), log));
+        new Thread(() -> listen(port, node)).start();
     }
 
-    void ended(int port, int code, Path log) {
+    /** Reads a node's log until it ends: of interest is its first error, or else its last line. */
+    void listen(int port, Process node) {
+        String said = node.inputReader().lines()
+                .reduce("", (kept, line) -> kept.contains("\"s\":\"E\"") ? kept : line);
         if (ending) return;
-        try (Stream<String> lines = Files.lines(log)) {  // of interest: its first error, or else its last line
-            String said = lines.reduce("", (kept, line) -> kept.contains("\"s\":\"E\"") ? kept : line);
-            fail(1, "the node on port " + port + " has ended, exit code " + code + ": " + said);
-        } catch (IOException e) {
-            fail(1, "no log of the node on port " + port + ": " + e.getMessage());
-        }
+        int code = node.onExit().join().exitValue();
+        fail(1, "the node on port " + port + " has ended, exit code " + code + ": " + said);
         if (!ready || set.values().stream().noneMatch(Process::isAlive)) System.exit(1);
     }
 
+    /** Returns when the first node is primary. */
+    static void initiate(String first, List<String> hosts) throws InterruptedException {
+        List<Document> members = new ArrayList<>();
+        for (String host : hosts) members.add(new Document("_id", members.size()).append("host", host));
+        ask(first, new Document("replSetInitiate", new Document("_id", "rs0").append("members", members)));
+        while (!ask(first, new Document("isMaster", 1)).getBoolean("ismaster")) {
+            try {
+                ask(first, new Document("replSetStepUp", 1));  // or nobody stands for ten seconds
+            } catch (RuntimeException notYet) {
+                Thread.sleep(100);
+            }
+        }
+    }
+
     static Document ask(String host, Document command) {
-        String uri = "mongodb://" + host + "/?directConnection=true&serverSelectionTimeoutMS=60000";
-        try (MongoClient client = MongoClients.create(uri)) {
+        try (MongoClient client = MongoClients.create("mongodb://" + host + "/?directConnection=true")) {
             return client.getDatabase("admin").runCommand(command);
         }
     }
 
-    /** Returns when there is a primary, and the others follow it. */
-    static void initiate(List<String> hosts) throws InterruptedException {
-        List<Document> members = hosts.stream()
-                .map(host -> new Document("_id", hosts.indexOf(host)).append("host", host)).toList();
-        Document set = new Document("_id", "rs0").append("members", members);
-        ask(hosts.get(0), new Document("replSetInitiate", set));
-        List<Object> states = List.of();
-        while (!states.contains(1) || !List.of(1, 2).containsAll(states)) {  // 1 primary, 2 secondary
-            try {
-                ask(hosts.get(0), new Document("replSetStepUp", 1));  // or nobody stands for ten seconds
-            } catch (MongoCommandException notYet) {
-                Thread.sleep(100);
-            }
-            Document status = ask(hosts.get(0), new Document("replSetGetStatus", 1));
-            states = status.getList("members", Document.class).stream().map(one -> one.get("state")).toList();
-        }
-    }
-
     /** Kills them, as nobody needs what they would still write. */
-    synchronized void end() {
+    synchronized void end(Path data) {
         ending = true;
-        set.values().forEach(Process::destroyForcibly);
-        set.values().forEach(node -> node.onExit().join());
+        set.values().forEach(node -> node.destroyForcibly().onExit().join());
         try (Stream<Path> files = Files.walk(data)) {
             files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
         } catch (IOException e) {
