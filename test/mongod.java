@@ -16,7 +16,6 @@ import java.io.*;
 import java.net.*;
 import java.nio.file.*;
 import java.util.*;
-import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.bson.Document;
 import picocli.CommandLine;
@@ -25,14 +24,13 @@ import picocli.CommandLine.*;
 @Command(name = "mongod", mixinStandardHelpOptions = true, version = "mongod 1.0", sortOptions = false,
         description = "Starts a real MongoDB, a replica set on this machine, until Ctrl-C.",
         footer = "Exit codes: 1 failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.")
-class mongod implements Callable<Integer> {
-
+class mongod implements java.util.concurrent.Callable<Integer> {
     @Option(names = "--nodes", defaultValue = "1", description = "From 1 to 7. Default: 1.") int nodes;
     @Option(names = "--port", defaultValue = "27017",
             description = "The first node's; others take the next. 0: free ones. Default: 27017.") int port;
-    @Option(names = "--release", description = "As 7.0; else the mongod on PATH, or 8.0.") String release;
-    @Option(names = "--bin", paramLabel = "PATH", description = "Run this mongod.") String bin;
-    @Option(names = "--mirror", paramLabel = "URL", description = "Fetch it from here.") String mirror;
+    @Option(names = "--release", description = "6.0, 7.0, 8.0. Default: one on PATH, or 8.0.") String release;
+    @Option(names = "--bin", paramLabel = "PATH", description = "Run this mongod, fetch none.") String bin;
+    @Option(names = "--mirror", paramLabel = "URL", description = "Fetch it from here instead.") String mirror;
 
     final Map<Integer, Process> set = new TreeMap<>();
     volatile boolean ready, ending;
@@ -51,6 +49,7 @@ class mongod implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         if (nodes < 1 || nodes > 7) return fail(2, "--nodes must be from 1 to 7");
+        if (mirror != null && mirror.contains("@")) return fail(2, "--mirror takes no user and password");
         Set<Integer> ports = new TreeSet<>();
         while (ports.size() < nodes) ports.add(free(port == 0 ? 0 : port + ports.size()));
         List<String> hosts = ports.stream().map(each -> "127.0.0.1:" + each).toList();
@@ -99,17 +98,16 @@ class mongod implements Callable<Integer> {
             if (archive != null) Files.delete(archive);  // or it would be taken for good the next time
             Throwable cause = e;  // the innermost: the messages around it hold the whole environment
             while (cause.getCause() != null) cause = cause.getCause();
-            String why = cause.toString().lines().findFirst().get().replaceAll("//.*@", "//***@");
-            throw new IOException("no MongoDB " + wanted + " (" + why + "). Other ways: --bin, --mirror, "
-                    + "`jbang sandbox`, or a free cluster on Atlas");
+            throw new IOException("no MongoDB " + wanted + " (" + cause.toString().lines().findFirst().get()
+                    + "). Other ways: --bin, --mirror, `jbang sandbox`, or a free cluster on Atlas");
         }
     }
 
     synchronized void start(String program, int port, Path data) throws IOException {
         if (ending) return;
-        String folder = Files.createDirectory(data.resolve("" + port)).toString();
+        Path folder = Files.createDirectory(data.resolve("" + port));
         ProcessBuilder builder = new ProcessBuilder(program, "--replSet", "rs0", "--port", "" + port,
-                "--bind_ip", "127.0.0.1", "--nounixsocket", "--dbpath", folder,
+                "--bind_ip", "127.0.0.1", "--nounixsocket", "--dbpath", folder.toString(),
                 "--wiredTigerCacheSizeGB", "0.25", "--journalCommitInterval", "2");  // else 100 ms a write
         builder.environment().put("GLIBC_TUNABLES", "glibc.pthread.rseq=1");  // or 8.0 crashes on Linux 7
         Process node = builder.redirectErrorStream(true).start();
@@ -121,13 +119,15 @@ class mongod implements Callable<Integer> {
     void listen(int port, Process node) {
         String said = node.inputReader().lines()
                 .reduce("", (kept, line) -> kept.contains("\"s\":\"E\"") ? kept : line);
-        if (ending) return;
         int code = node.onExit().join().exitValue();
-        fail(1, "the node on port " + port + " has ended, exit code " + code + ": " + said);
+        synchronized (set) {  // of several that fail to start, one is enough
+            if (ending) return;
+            ending = !ready;
+            fail(1, "the node on port " + port + " has ended, exit code " + code + ": " + said);
+        }
         if (!ready || set.values().stream().noneMatch(Process::isAlive)) System.exit(1);
     }
 
-    /** Returns when the first node is primary. */
     static void initiate(String first, List<String> hosts) throws InterruptedException {
         List<Document> members = new ArrayList<>();
         for (String host : hosts) members.add(new Document("_id", members.size()).append("host", host));

@@ -55,12 +55,12 @@ start_sandbox() { # OPTION…
 @test "--like an older MongoDB it tells clients so, and refuses pre-images as that one does" {
   own_sandbox --like 4.4
   run mongo '{"hello": 1}' '{"buildInfo": 1}'
-  assert_match '"maxWireVersion": 9\b' "${lines[0]}"
-  assert_match '"version": "4\.4\.0", "versionArray": \[4, 4, 0, 0\]' "${lines[1]}"
+  assert_regex "${lines[0]}" '"maxWireVersion": 9[^0-9]'
+  assert_regex "${lines[1]}" '"version": "4\.4\.0", "versionArray": \[4, 4, 0, 0\]'
   run mongo '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}'
-  assert_match '"code": 40415\b'
+  assert_output --partial '"code": 40415,'
   run mongo '{"listCollections": 1}'
-  assert_equal "$output" ''
+  refute_output
 }
 
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
