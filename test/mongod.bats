@@ -157,3 +157,18 @@ ready"
   done
   [ ! -e arguments ]
 }
+
+@test "test/run --mongod runs the tests on one, which ends with them" {
+  cat >on_it.bats <<-BATS
+	load "$ROOT/test/helpers/helpers"
+	@test "on a MongoDB" { needs 6; run mongo '{"insert": "accounts", "documents": [{}]}'; assert_success; }
+	@test "on no sandbox" { [ -z "\${TEST_SANDBOX-}" ]; TEST_MONGODB_URI+='&maxPoolSize=1'; mongo '{"ping": 1}'; }
+	BATS
+  # As from a terminal, that is without what bats tells those below it.
+  local unaware=(env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="$WORK/bin:${PATH//"$BATS_LIBEXEC":/}")
+  run within 120 "${unaware[@]}" TEST_MONGOD=--nodes=2 "$ROOT/test/run" --mongod --setup-suite-file \
+    "$ROOT/test/setup_suite.bash" on_it.bats
+  assert_line '2 passed, 0 failed'
+  assert_equal "$(wc -l <arguments)" 2
+  nothing_is_left mongod
+}

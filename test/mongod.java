@@ -30,7 +30,7 @@ class mongod implements java.util.concurrent.Callable<Integer> {
             description = "The first node's; others take the next. 0: free ones. Default: 27017.") int port;
     @Option(names = "--release", description = "6.0, 7.0, 8.0. Default: one on PATH, or 8.0.") String release;
     @Option(names = "--bin", paramLabel = "PATH", description = "Run this mongod, fetch none.") String bin;
-    @Option(names = "--mirror", paramLabel = "URL", description = "Fetch it from here instead.") String mirror;
+    @Option(names = "--mirror", paramLabel = "URL", description = "Fetch it from here.") String mirror;
 
     final Map<Integer, Process> set = new TreeMap<>();
     volatile boolean ready, ending;
