@@ -23,6 +23,7 @@
 //SOURCES sandbox/Reads.java
 //SOURCES sandbox/ResumeToken.java
 //SOURCES sandbox/Storage.java
+//SOURCES sandbox/Streams.java
 //SOURCES sandbox/UpdateDescription.java
 //SOURCES sandbox/Wire.java
 //SOURCES sandbox/Writes.java

@@ -16,7 +16,7 @@ final class Admin {
     private final ChangeLog log;
     private final Storage storage;
     private final String release;
-    private final boolean standalone;
+    final boolean standalone;
     private volatile Document configuration;
 
     Admin(ChangeLog log, Storage storage, String release, boolean standalone) {
@@ -63,10 +63,12 @@ final class Admin {
         return release + ".0";
     }
 
-    /** The cluster time as a server without authentication signs it: with zeros. */
-    Document clusterTime() {
-        return new Document("clusterTime", log.clusterTime())
+    /** With what a member of a replica set says in each reply: the time, signed with zeros, as there is no login. */
+    Document decorate(Document reply) {
+        Document clusterTime = new Document("clusterTime", log.clusterTime())
             .append("signature", new Document("hash", new BinData(new byte[20])).append("keyId", 0L));
+        return standalone ? reply
+            : reply.append("$clusterTime", clusterTime).append("operationTime", log.clusterTime());
     }
 
     /** PLAIN lets anybody in, so that what happens around a login can be tried; whatever knows passwords, nobody. */

@@ -45,7 +45,10 @@ final class Writes {
         if (session != null && last != null && last.number.equals(command.get("txnNumber"))) {
             return new Document(last.reply);
         }
-        Document fault = session == null ? null : failWrite.enter(data -> true);
+        Document fault = null;
+        for (int left = session == null ? 0 : statements(command); fault == null && left > 0; left--) {
+            fault = failWrite.enter(data -> true);
+        }
         Document reply = switch (name) {
             case "insert" -> insert(database, target(database, command.get(name)), command);
             case "update" -> update(database, target(database, command.get(name)), command);
@@ -67,12 +70,17 @@ final class Writes {
         return reply;
     }
 
+    /** How often a server commits for the command: for each update and each delete, for documents together. */
+    private static int statements(Document command) {
+        return command.getOrDefault("updates", command.get("deletes")) instanceof List<?> each ? each.size() : 1;
+    }
+
     private static String target(String database, Object name) {
         String collection = (String) name;
         boolean valid = !collection.isEmpty() && !collection.contains("$") && !collection.contains("\0");
         ErrorCodes.require(valid, 73, "Invalid namespace specified '" + database + "." + collection + "'");
         ErrorCodes.require(!collection.startsWith("system."), 73,
-            "cannot write to '" + database + "." + collection + "'");
+            "Invalid system namespace: " + database + "." + collection);
         return collection;
     }
 
