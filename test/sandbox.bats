@@ -31,6 +31,17 @@ start_sandbox() { # OPTION…
   assert_line '{"_id": null}'
 }
 
+@test "what an update changed comes in the order of a server: changed, new, then what is inside of others" {
+  own_sandbox
+  mongo '{"insert": "accounts", "documents": [{"_id": 1, "in": {"b": 1}, "list": [1, {"x": 1}], "old": 1}]}'
+  mongo '{"update": "accounts", "updates": [{"q": {"_id": 1}, "u": {"$set": {"list.1.x": 2, "in.b": 2, "in.a": 1, "z": 1,
+    "new": 1, "old": 2, "list.0": 2}}}]}'
+  run mongo '{"aggregate": "accounts", "cursor": {}, "pipeline": [
+    {"$changeStream": {"startAtOperationTime": {"$timestamp": {"t": 1, "i": 1}}}},
+    {"$match": {"operationType": "update"}}]}'
+  assert_output --partial '"updatedFields": {"old": 2, "new": 1, "z": 1, "in.b": 2, "in.a": 1, "list.0": 2, "list.1.x": 2}'
+}
+
 @test "a port that is taken is an error that says what to do" {
   start_sandbox
   run --separate-stderr script sandbox --port "$port"
@@ -52,6 +63,17 @@ start_sandbox() { # OPTION…
   assert_equal "$stderr" ""
 }
 
+@test "--like an older MongoDB it tells clients so, and refuses pre-images as that one does" {
+  own_sandbox --like 4.4
+  run mongo '{"hello": 1}' '{"buildInfo": 1}'
+  assert_regex "${lines[0]}" '"maxWireVersion": 9[^0-9]'
+  assert_regex "${lines[1]}" '"version": "4\.4\.0", "versionArray": \[4, 4, 0, 0\]'
+  run mongo '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}'
+  assert_output --partial '"code": 40415,'
+  run mongo '{"listCollections": 1}'
+  refute_output
+}
+
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
   run --separate-stderr script sandbox --help
   assert_success
@@ -62,7 +84,7 @@ start_sandbox() { # OPTION…
   assert_regex "$text" 'nothing but this demo'
   assert_regex "$text" 'configureFailPoint'
   local bad
-  for bad in "--port 70000" "--port none" "--oplog-size 0" "--durable"; do
+  for bad in "--port 70000" "--port none" "--oplog-size 0" "--like 3.6" "--durable"; do
     # shellcheck disable=SC2086 # option and value are two words
     start "bad${bad//[^a-z0-9]/_}=sandbox" $bad
   done
@@ -81,7 +103,7 @@ play() { # SCENARIO…
   assert_success
 }
 
-@test "a stream that comes back too late is told so in each of the three ways of a server" {
+@test "a stream that comes back too late, or to another collection, is told so in the ways of a server" {
   start_sandbox --oplog-size 10
   play history-lost.json
 }

@@ -23,6 +23,7 @@
 //SOURCES sandbox/Reads.java
 //SOURCES sandbox/ResumeToken.java
 //SOURCES sandbox/Storage.java
+//SOURCES sandbox/Streams.java
 //SOURCES sandbox/UpdateDescription.java
 //SOURCES sandbox/Wire.java
 //SOURCES sandbox/Writes.java
@@ -74,6 +75,10 @@ class sandbox implements Callable<Integer> {
         description = "Be a standalone server instead, which has no change streams: to see what that looks like.")
     boolean standalone;
 
+    @Option(names = "--like", paramLabel = "RELEASE", defaultValue = "6.0",
+        description = "Say to be MongoDB 4.4, 5.0 or 6.0, and have no pre-images before 6.0. Default: 6.0.")
+    String release;
+
     @Option(names = "--verbose", description = "Show the stack trace of a command that fails unexpectedly.")
     boolean verbose;
 
@@ -89,7 +94,10 @@ class sandbox implements Callable<Integer> {
         if (oplogSize < 1) {
             throw new ParameterException(spec.commandLine(), "--oplog-size must be at least 1");
         }
-        try (Wire wire = new Wire(port, new Commands(new ChangeLog(oplogSize), standalone, verbose))) {
+        if (!Admin.WIRE_VERSIONS.containsKey(release)) {
+            throw new ParameterException(spec.commandLine(), "--like must be 4.4, 5.0 or 6.0");
+        }
+        try (Wire wire = new Wire(port, new Commands(new ChangeLog(oplogSize), release, standalone, verbose))) {
             System.out.println("In-memory sandbox, not a real MongoDB: nothing is kept when it ends.");
             System.out.println("mongodb://127.0.0.1:" + wire.port() + "/?"
                 + (standalone ? "directConnection=true" : "replicaSet=" + Admin.SET_NAME));

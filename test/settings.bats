@@ -89,8 +89,9 @@ settings() {
   failed '^insert: cannot reach MongoDB .*no-such-host.invalid' \
     insert --uri "mongodb://ann:s3cret@no-such-host.invalid/$soon"
   failed '^insert: cannot reach MongoDB ' insert --uri "mongodb+srv://ann:s3cret@no-such-host.invalid/$soon"
+  local server=${TEST_MONGODB_URI#*://} # and maybe a user
   failed '^reset: MongoDB refused the login .*password .*certificate' \
-    reset --uri "${TEST_MONGODB_URI/:\/\//://ann:s3cret%40s3cret@}"
+    reset --uri "${TEST_MONGODB_URI%%://*}://ann:s3cret%40s3cret@${server#*@}"
   nothing_written
 }
 

@@ -1,22 +1,32 @@
-# One sandbox for all tests, unless TEST_MONGODB_URI already names a server: then the same suite runs there.
+# One sandbox for all tests, or with TEST_MONGOD one MongoDB, or the server that TEST_MONGODB_URI names.
 
 # shellcheck source=helpers/helpers.bash
 source "$(dirname "${BASH_SOURCE[0]}")/helpers/helpers.bash"
 
 setup_suite() {
-  unset JAVA_TOOL_OPTIONS # what a JVM says about them would be taken for the script's own words
+  unset TEST_SANDBOX JAVA_TOOL_OPTIONS # what a JVM says about them would be taken for the script's own words
   export TEST_RUN=change_stream_demo_test_$$ # the tests' databases begin with this
   WORK=$BATS_SUITE_TMPDIR
-  [ -z "${TEST_MONGODB_URI:-}" ] || return 0
-  start sandbox --port 0
-  wait_for sandbox.out ready 1 60
-  TEST_MONGODB_URI=$(grep -m 1 -o 'mongodb://[^ ]*' "$WORK/sandbox.out")
-  export TEST_MONGODB_URI TEST_SANDBOX=yes # as against a real server, which can more
+  if [ -z "${TEST_MONGODB_URI:-}" ]; then
+    if [ -n "${TEST_MONGOD:-}" ]; then
+      # shellcheck disable=SC2086 # options are words
+      start server=mongod $TEST_MONGOD
+    else
+      start server=sandbox --port 0
+      export TEST_SANDBOX=yes # as against a real server, which can more
+    fi
+    wait_for server.out '^ready$' 1 600 # MongoDB may have to be fetched
+    TEST_MONGODB_URI=$(grep -m 1 -o 'mongodb://[^ ]*' "$WORK/server.out")
+  fi
+  local option='/?appName=tests' # so that tests can append others
+  [[ $TEST_MONGODB_URI != *//*/* ]] || option=${option#/}
+  [[ $TEST_MONGODB_URI == *\?* ]] || TEST_MONGODB_URI+=$option
+  export TEST_MONGODB_URI
 }
 
 teardown_suite() {
-  if [ "${started[*]-}" = sandbox ]; then
-    stop sandbox || fail 'the sandbox did not end on TERM'
+  if [ ${#started[@]} -gt 0 ]; then
+    stop server || fail 'the server did not end on TERM'
     return
   fi
   local name

@@ -20,8 +20,8 @@ await accounts.deleteOne({ _id: 1 });
 await accounts.insertMany([{ _id: 2 }, { _id: 3 }]);
 await six;
 console.log('events:', ...events.map(event => event.operationType));
-for (const event of events.slice(0, 3)) // wallTime is 6.0's
-  console.log(Object.keys(event).filter(field => field !== 'wallTime').join(' '));
+for (const event of events.slice(0, 3)) // wallTime is 6.0's, collectionUUID is 8.2.0's
+  console.log(Object.keys(event).filter(field => !['wallTime', 'collectionUUID'].includes(field)).join(' '));
 console.log('set:', JSON.stringify(events[1].updateDescription.updatedFields));
 await stream.close();
 

@@ -2,25 +2,27 @@ import de.bwaldvogel.mongo.bson.*;
 import de.bwaldvogel.mongo.exception.MongoServerError;
 
 import java.time.Instant;
-import java.util.List;
+import java.util.*;
 import java.util.stream.Stream;
 
 /** What clients ask of a server beside reading and writing: who it is, what it holds, how it fares. */
 final class Admin {
 
     static final String SET_NAME = "rs0";
-    /** The version whose change streams these are; drivers go by the wire version. */
-    static final String VERSION = "6.0.0";
-    private static final int WIRE_VERSION = 17;
+    /** The releases that the sandbox can say to be, and what each tells drivers, which go by the wire version. */
+    static final Map<String, Integer> WIRE_VERSIONS = Map.of("4.4", 9, "5.0", 13, "6.0", 17);
     private static final ObjectId ELECTION = new ObjectId("7fffffff0000000000000001");
 
     private final ChangeLog log;
     private final Storage storage;
-    private final boolean standalone;
+    private final String release;
+    final boolean standalone;
+    private volatile Document configuration;
 
-    Admin(ChangeLog log, Storage storage, boolean standalone) {
+    Admin(ChangeLog log, Storage storage, String release, boolean standalone) {
         this.log = log;
         this.storage = storage;
+        this.release = release;
         this.standalone = standalone;
     }
 
@@ -33,8 +35,9 @@ final class Admin {
         return switch (name) {
             case "hello", "isMaster", "ismaster" -> hello(connection, name, command);
             case "ping", "endSessions", "refreshSessions", "killSessions", "killAllSessions" -> ok();
-            case "buildInfo", "buildinfo" -> new Document("version", VERSION)
-                .append("versionArray", List.of(6, 0, 0, 0)).append("gitVersion", "change-stream-demo sandbox")
+            case "buildInfo", "buildinfo" -> new Document("version", version())
+                .append("versionArray", List.of(release.charAt(0) - '0', release.charAt(2) - '0', 0, 0))
+                .append("gitVersion", "change-stream-demo sandbox")
                 .append("modules", List.of()).append("bits", 64).append("debug", false)
                 .append("maxBsonObjectSize", 16 * 1024 * 1024).append("ok", 1.0);
             case "connectionStatus" -> new Document("authInfo", new Document("authenticatedUsers", List.of())
@@ -44,16 +47,28 @@ final class Admin {
             case "listDatabases" -> listDatabases(command);
             case "listCollections" -> listCollections(database, command);
             case "replSetGetStatus" -> replicaSetStatus(connection);
+            case "replSetInitiate" -> { // it is one from the start: the client's plan is only remembered
+                configuration = (Document) command.get(name);
+                yield ok();
+            }
+            case "replSetGetConfig" -> new Document("config", configuration).append("ok", 1.0);
+            case "replSetStepUp" -> ok();
             case "saslStart", "authenticate" -> login(command);
             case "hostInfo", "getCmdLineOpts", "getLog" -> storage.command("admin", name, command);
             default -> null;
         };
     }
 
-    /** The cluster time as a server without authentication signs it: with zeros. */
-    Document clusterTime() {
-        return new Document("clusterTime", log.clusterTime())
+    String version() {
+        return release + ".0";
+    }
+
+    /** With what a member of a replica set says in each reply: the time, signed with zeros, as there is no login. */
+    Document decorate(Document reply) {
+        Document clusterTime = new Document("clusterTime", log.clusterTime())
             .append("signature", new Document("hash", new BinData(new byte[20])).append("keyId", 0L));
+        return standalone ? reply
+            : reply.append("$clusterTime", clusterTime).append("operationTime", log.clusterTime());
     }
 
     /** PLAIN lets anybody in, so that what happens around a login can be tried; whatever knows passwords, nobody. */
@@ -79,7 +94,7 @@ final class Admin {
         return reply.append("maxBsonObjectSize", 16 * 1024 * 1024).append("maxMessageSizeBytes", Wire.MAX_MESSAGE_BYTES)
             .append("maxWriteBatchSize", 100_000).append("localTime", Instant.now())
             .append("logicalSessionTimeoutMinutes", 30).append("connectionId", connection.id)
-            .append("minWireVersion", 0).append("maxWireVersion", WIRE_VERSION).append("readOnly", false)
+            .append("minWireVersion", 0).append("maxWireVersion", WIRE_VERSIONS.get(release)).append("readOnly", false)
             .append("ok", 1.0);
     }
 
@@ -125,9 +140,9 @@ final class Admin {
             .append("idIndex", new Document("v", 2).append("key", new Document("_id", 1)).append("name", "_id_"));
     }
 
-    private static Document parameter(Document command) {
+    private Document parameter(Document command) {
         ErrorCodes.require(command.containsKey("featureCompatibilityVersion"), 72, "no option found to get");
-        return new Document("featureCompatibilityVersion", new Document("version", "6.0")).append("ok", 1.0);
+        return new Document("featureCompatibilityVersion", new Document("version", release)).append("ok", 1.0);
     }
 
     private Document replicaSetStatus(Connection connection) {

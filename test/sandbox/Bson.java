@@ -1,15 +1,16 @@
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.wire.BsonConstants;
-import de.bwaldvogel.mongo.wire.bson.BsonDecoder;
+import de.bwaldvogel.mongo.wire.bson.*;
 import io.netty.buffer.*;
 
+import java.nio.charset.StandardCharsets;
 import java.util.*;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Reads BSON documents; their values are read by the library. What it does not do: documents share the names of their
- * fields, which saves a quarter of the memory of many that are alike, and a length is held against what is there before
- * memory is taken for it.
+ * Reads and writes BSON documents; their values are the library's to read and write. What that does not do: documents
+ * share the names of their fields, which saves a quarter of the memory of many that are alike, and a length is held
+ * against what is there before memory is taken for it.
  *
  * @see <a href="https://bsonspec.org/spec.html">BSON specification</a>
  */
@@ -25,7 +26,7 @@ final class Bson {
     private Bson() {
     }
 
-    /** Reads a document that {@link Wire#encode(Document)} wrote. */
+    /** Reads a document that {@link #write(Document)} wrote. */
     static Document read(byte[] document) {
         return read(Unpooled.wrappedBuffer(document));
     }
@@ -82,5 +83,49 @@ final class Bson {
             known = NAMES.putIfAbsent(name, name);
         }
         return known == null ? name : known;
+    }
+
+    /** Writes a document. */
+    static byte[] write(Document document) {
+        ByteBuf buffer = Unpooled.buffer();
+        BsonEncoder.encodeDocument(document, buffer);
+        return ByteBufUtil.getBytes(buffer);
+    }
+
+    /** A reply with a cursor whose batch is encoded already, so that each stream's events are encoded once. */
+    static byte[] write(String batchName, List<byte[]> batch, Document cursor, Document reply) {
+        ByteBuf out = Unpooled.buffer();
+        document(out, () -> {
+            name(out, 3, "cursor");
+            document(out, () -> {
+                name(out, 4, batchName);
+                document(out, () -> {
+                    for (int i = 0; i < batch.size(); i++) {
+                        name(out, 3, Integer.toString(i));
+                        out.writeBytes(batch.get(i));
+                    }
+                });
+                fields(out, cursor);
+            });
+            fields(out, reply);
+        });
+        return ByteBufUtil.getBytes(out);
+    }
+
+    private static void document(ByteBuf out, Runnable content) {
+        int start = out.writerIndex();
+        out.writeIntLE(0);
+        content.run();
+        out.writeByte(0);
+        out.setIntLE(start, out.writerIndex() - start);
+    }
+
+    private static void name(ByteBuf out, int type, String name) {
+        out.writeByte(type).writeBytes(name.getBytes(StandardCharsets.UTF_8)).writeByte(0);
+    }
+
+    private static void fields(ByteBuf out, Document document) {
+        byte[] encoded = write(document);
+        out.writeBytes(encoded, 4, encoded.length - 5);
     }
 }

@@ -52,7 +52,7 @@ final class ChangeLog {
 
         synchronized byte[] bytes() {
             if (bytes == null) {
-                bytes = Wire.encode(document);
+                bytes = Bson.write(document);
             }
             return bytes;
         }

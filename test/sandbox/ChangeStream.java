@@ -62,8 +62,8 @@ final class ChangeStream {
         Object value = options.getOrDefault(name, allowed.get(0));
         ErrorCodes.require(value instanceof String, 14,
             "BSON field '$changeStream." + name + "' is the wrong type, expected type 'string'");
-        ErrorCodes.require(allowed.contains(value), 40575,
-            "unrecognized value for the '" + name + "' option to the $changeStream stage: " + value);
+        ErrorCodes.require(allowed.contains(value), 2,
+            "Enumeration value '" + value + "' for field '$changeStream." + name + "' is not a valid value.");
         return (String) value;
     }
 
@@ -75,15 +75,15 @@ final class ChangeStream {
         token = after != null ? ResumeToken.parse(after)
             : time instanceof BsonTimestamp timestamp ? ResumeToken.mark(timestamp.getValue())
             : ResumeToken.mark(log.lastTime() + 1);
+        ErrorCodes.require(!log.isLost(token.time()), 286,
+            "Resume of change stream was not possible, as the resume point may no longer be in the oplog.");
         if (token.kind() == ResumeToken.Kind.MARK) {
-            ErrorCodes.require(!log.isLost(token.time()), 286, "Resume of change stream was not possible, "
-                + "as the resume point may no longer be in the oplog.");
             position = token.time() - 1;
             return;
         }
         ErrorCodes.require(token.kind() != ResumeToken.Kind.INVALIDATE || !options.containsKey("resumeAfter"), 260,
             "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification.");
-        // An event that is not there is noticed only when the next one comes: so does a server.
+        // That it is of another collection or deployment is noticed only with the next event: so does a server.
         ChangeLog.Entry entry = log.at(token.time());
         startNotFound = entry == null || !inScope(entry.change());
         position = Math.max(Math.min(token.time(), log.lastTime()), log.oldestTime() - 1);
@@ -115,7 +115,7 @@ final class ChangeStream {
             log.await(position, left);
             fill(events, count, latest);
         }
-        return new Batch(events, open || !events.isEmpty() ? token : null, open);
+        return new Batch(events, token, open);
     }
 
     private void fill(List<byte[]> events, int count, long latest) {
@@ -135,6 +135,7 @@ final class ChangeStream {
             if (pendingInvalidate != null) {
                 emit(invalidate(pendingInvalidate), null, pendingInvalidate, ResumeToken.Kind.INVALIDATE, events,
                     MAX_BATCH_BYTES);
+                token = new ResumeToken(pendingInvalidate.time(), ResumeToken.Kind.INVALIDATE); // also of a hidden one
                 open = false;
                 return;
             }
@@ -180,7 +181,7 @@ final class ChangeStream {
         ErrorCodes.require(id.equals(result.get("_id")), 280, "Encountered an event whose _id field, which contains "
             + "the resume token, was modified by the pipeline. Modifying the _id field of an event makes it impossible "
             + "to resume the stream from that point.");
-        byte[] bytes = shared != null && result == shared.document ? shared.bytes() : Wire.encode(result);
+        byte[] bytes = shared != null && result == shared.document ? shared.bytes() : Bson.write(result);
         if (bytes.length > MAX_BATCH_BYTES) {
             throw ErrorCodes.error(10334, "BSONObj size: " + bytes.length
                 + " is invalid. Size must be between 0 and 16793600(16MB)");

@@ -1,47 +1,37 @@
-import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.*;
 
 import java.io.IOException;
 import java.util.*;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.*;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 
 /**
- * Answers commands: change streams and their cursors here, the rest by {@link Writes}, {@link Admin} and {@link Reads}.
+ * Answers commands, or lets {@link Streams}, {@link Writes}, {@link Admin} and {@link Reads} do so.
  *
  * @see <a href="https://www.mongodb.com/docs/manual/reference/command/">Database Commands</a>
  */
 final class Commands {
 
-    private static final long DEFAULT_AWAIT_MILLIS = 1000;
-
-    private final ChangeLog log;
     private final Storage storage;
     private final Admin admin;
     private final Writes writes;
     private final Reads reads;
-    private final boolean standalone;
+    private final Streams streams;
     private final boolean verbose;
     private final FailPoint failCommand = new FailPoint();
     private final FailPoint failGetMore = new FailPoint();
     private final Map<String, FailPoint> failPoints = Map.of("failCommand", failCommand,
         "failGetMoreAfterCursorCheckout", failGetMore, "onPrimaryTransactionalWrite", new FailPoint());
-    private final Map<Long, ChangeStream> streams = new ConcurrentHashMap<>();
     private final AtomicInteger connections = new AtomicInteger();
-    private final AtomicInteger reading = new AtomicInteger();
-    // Far from the library's own cursors, which count from 1.
-    private final AtomicLong nextStream = new AtomicLong(System.nanoTime() | 1L << 62);
 
-    Commands(ChangeLog log, boolean standalone, boolean verbose) {
-        this.log = log;
-        this.standalone = standalone;
+    Commands(ChangeLog log, String release, boolean standalone, boolean verbose) {
         this.verbose = verbose;
         storage = new Storage(log);
-        admin = new Admin(log, storage, standalone);
-        writes = new Writes(log, storage, failPoints.get("onPrimaryTransactionalWrite"));
+        admin = new Admin(log, storage, release, standalone);
+        writes = new Writes(log, storage, failPoints.get("onPrimaryTransactionalWrite"), release.equals("6.0"));
         reads = new Reads(storage);
+        streams = new Streams(log, storage, admin, failGetMore);
     }
 
     void opened() {
@@ -68,8 +58,8 @@ final class Commands {
             && Objects.equals(connection.appName, data.getOrDefault("appName", connection.appName)));
         boolean failed = fault != null && fault.containsKey("errorCode");
         // A server fails a getMore before it looks for the cursor, and so for what it is a cursor of.
-        boolean ofStream = isChangeStream(command) || !failed && name.equals("getMore")
-            && command.get(name) instanceof Long id && streams.containsKey(id);
+        boolean ofStream = Streams.isOpening(command) || !failed && name.equals("getMore")
+            && streams.has(command.get(name));
         try {
             FailPoint.raise(fault);
             checkConcerns(command, ofStream);
@@ -123,16 +113,18 @@ final class Commands {
         throws IOException, InterruptedException {
         String database = (String) command.getOrDefault("$db", "admin");
         Fields.check(name, command);
-        ChangeStream stream = name.equals("getMore") ? streams.get(command.get(name)) : null;
-        if (stream != null) {
-            return more(connection, (Long) command.get(name), stream, command);
+        if (name.equals("getMore")) {
+            requireLong(command.get(name), "getMore.getMore");
+        }
+        if (name.equals("getMore") && streams.has(command.get(name))) {
+            return streams.more(connection, command);
         }
         synchronized (storage) {
             // The library's answers may hold what it keeps: they are encoded before the next command may change it.
-            if (name.equals("aggregate") && isChangeStream(command)) {
-                return open(connection, database, command);
+            if (name.equals("aggregate") && Streams.isOpening(command)) {
+                return streams.open(connection, database, command);
             }
-            return Wire.encode(decorate(reply(connection, database, name, command, fault)));
+            return Bson.write(admin.decorate(reply(connection, database, name, command, fault)));
         }
     }
 
@@ -171,87 +163,19 @@ final class Commands {
         return reply.containsKey("n") ? admin.sign(reply) : reply;
     }
 
-    private static boolean isChangeStream(Document command) {
-        return command.get("pipeline") instanceof List<?> stages && !stages.isEmpty()
-            && stages.get(0) instanceof Document first && first.containsKey("$changeStream");
-    }
-
-    private byte[] open(Connection connection, String database, Document command) throws InterruptedException {
-        List<Document> stages = Aggregation.parse(command.get("pipeline"));
-        if (!(stages.get(0).get("$changeStream") instanceof Document options)) {
-            throw ErrorCodes.error(50808, "$changeStream stage expects a document as argument");
-        }
-        ErrorCodes.require(!standalone, 40573, "The $changeStream stage is only supported on replica sets");
-        boolean deployment = Boolean.TRUE.equals(options.get("allChangesForCluster"));
-        String collection = command.get("aggregate") instanceof String name ? name : null;
-        ErrorCodes.require(!deployment || collection == null && database.equals("admin"), 72,
-            "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database");
-        ErrorCodes.require(deployment || !Set.of("admin", "local", "config").contains(database), 73,
-            "$changeStream may not be opened on the internal " + database + " database");
-        ErrorCodes.require(collection == null || !collection.isEmpty() && !collection.startsWith("system."), 73,
-            "$changeStream may not be opened on the internal " + database + "." + collection + " collection");
-        ChangeStream stream = new ChangeStream(log, deployment ? null : database, collection, options,
-            new Pipeline(stages.subList(1, stages.size())), this::lookup);
-        Document cursor = (Document) command.get("cursor");
-        Number batchSize = (Number) cursor.getOrDefault("batchSize", Reads.FIRST_BATCH);
-        ChangeStream.Batch batch = stream.next(batchSize.intValue(), 0);
-        long id = 0;
-        if (batch.open()) {
-            id = nextStream.incrementAndGet();
-            streams.put(id, stream);
-            connection.cursors.add(id);
-        }
-        String target = collection == null ? "$cmd.aggregate" : collection;
-        return cursorReply("firstBatch", batch, id, database + "." + target);
-    }
-
-    private byte[] more(Connection connection, long id, ChangeStream stream, Document command)
-        throws IOException, InterruptedException {
-        connection.cursors.add(id);
-        Number size = (Number) command.getOrDefault("batchSize", Integer.MAX_VALUE);
-        Number millis = (Number) command.getOrDefault("maxTimeMS", DEFAULT_AWAIT_MILLIS);
-        ChangeStream.Batch batch;
-        reading.incrementAndGet();
-        try {
-            FailPoint.raise(failGetMore.enter(data -> true));
-            batch = stream.next(size.intValue() == 0 ? Integer.MAX_VALUE : size.intValue(), millis.longValue());
-        } catch (MongoServerError error) {
-            kill(id);
-            throw error;
-        } finally {
-            reading.decrementAndGet();
-        }
-        ErrorCodes.require(batch.open() || streams.remove(id) != null, 43, "cursor id " + id + " not found");
-        return cursorReply("nextBatch", batch, batch.open() ? id : 0,
-            command.getOrDefault("$db", "admin") + "." + command.get("collection"));
-    }
-
-    private byte[] cursorReply(String batchName, ChangeStream.Batch batch, long id, String namespace) {
-        Document cursor = new Document();
-        if (batch.token() != null) {
-            cursor.put("postBatchResumeToken", batch.token().toDocument());
-        }
-        cursor.append("id", id).append("ns", namespace);
-        return Wire.encode(batchName, batch.events(), cursor, decorate(Admin.ok()));
-    }
-
-    private Document lookup(ChangeLog.Change change) {
-        synchronized (storage) {
-            LoggedCollection collection = storage.collection(change.database(), change.collection());
-            return collection == null ? null : collection.get(change.id());
-        }
-    }
-
     private Document status() {
-        Document status = storage.getServerStatus().append("version", Admin.VERSION);
+        Document status = storage.getServerStatus().append("version", admin.version());
         Document cursors = (Document) ((Document) ((Document) status.get("metrics")).get("cursor")).get("open");
-        cursors.append("total", (Long) cursors.get("total") + streams.size()).append("pinned", (long) reading.get());
+        cursors.append("total", (Long) cursors.get("total") + streams.count())
+            .append("pinned", (long) streams.beingRead());
         return status.append("connections",
             new Document("current", connections.get()).append("threaded", Thread.activeCount()));
     }
 
     private Document killCursors(Document command) {
-        var byFate = ((List<?>) command.get("cursors")).stream().map(id -> ((Number) id).longValue())
+        List<?> cursors = (List<?>) command.get("cursors");
+        cursors.forEach(id -> requireLong(id, "killCursors.cursors." + cursors.indexOf(id)));
+        var byFate = cursors.stream().map(Long.class::cast)
             .collect(Collectors.partitioningBy(this::kill));
         return new Document("cursorsKilled", byFate.get(true)).append("cursorsNotFound", byFate.get(false))
             .append("cursorsAlive", List.of()).append("cursorsUnknown", List.of()).append("ok", 1.0);
@@ -259,24 +183,19 @@ final class Commands {
 
     /** Ends the cursor, and says whether there was one. */
     private boolean kill(Long id) {
-        ChangeStream stream = streams.remove(id);
-        if (stream == null) {
-            return storage.closeCursor(id);
-        }
-        stream.close();
-        return true;
+        return streams.kill(id) || storage.closeCursor(id);
     }
 
-    private Document decorate(Document reply) {
-        return standalone ? reply
-            : reply.append("$clusterTime", admin.clusterTime()).append("operationTime", log.clusterTime());
+    private static void requireLong(Object id, String field) {
+        ErrorCodes.require(id instanceof Long, 14,
+            "BSON field '" + field + "' is the wrong type, expected type 'long'");
     }
 
     private byte[] error(MongoServerException error, Document fault, boolean ofStream, boolean retryable) {
         Document reply = new Document("ok", 0.0).appendAll(ErrorCodes.describe(error));
         int code = (Integer) reply.get("code");
         reply.put("codeName", error instanceof MongoServerError named ? named.getCodeName() : ErrorCodes.name(code));
-        return Wire.encode(decorate(label(reply, code, fault, ofStream, retryable)));
+        return Bson.write(admin.decorate(label(reply, code, fault, ofStream, retryable)));
     }
 
     /** With the labels that the fault asks for, or else with that of a server. */

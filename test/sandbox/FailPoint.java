@@ -42,7 +42,9 @@ final class FailPoint {
         boolean blocks = Boolean.TRUE.equals(fault.get("blockConnection"));
         ErrorCodes.require(!blocks || fault.get("blockTimeMS") instanceof Number, 72,
             "with blockConnection: true, blockTimeMS must be a number");
-        data = fault;
+        // MongoDB's tests send closeConnection to failGetMoreAfterCursorCheckout as well, where it says nothing.
+        data = name.equals("failGetMoreAfterCursorCheckout")
+            ? new Document("errorCode", fault.getOrDefault("errorCode", 1)) : fault;
         skip = mode.containsKey("skip") ? n : 0;
         times = mode.containsKey("skip") ? ALWAYS : n;
         return new Document("count", count).append("ok", 1.0);

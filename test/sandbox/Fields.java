@@ -32,7 +32,7 @@ final class Fields {
         entry("dropIndexes", "index"), entry("listIndexes", "cursor"), entry("configureFailPoint", "mode data"),
         entry("failCommand", "failCommands errorCode errorLabels closeConnection blockConnection blockTimeMS appName "
             + "writeConcernError"),
-        entry("failGetMoreAfterCursorCheckout", "errorCode"), entry("onPrimaryTransactionalWrite", ""));
+        entry("failGetMoreAfterCursorCheckout", "errorCode closeConnection"), entry("onPrimaryTransactionalWrite", ""));
     private static final Set<String> NOT_OFFERED = words(
         "showExpandedEvents collation let min max returnKey showRecordId tailable awaitData explain viewOn pipeline "
         + "capped size timeseries expireAfterSeconds clusteredIndex storageEngine validator validationLevel "

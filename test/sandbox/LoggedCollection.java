@@ -73,7 +73,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     @Override
     protected Integer addDocumentInternal(Document document) {
         Integer position = documents.isEmpty() ? 0 : documents.lastKey() + 1;
-        byte[] bytes = sent != null ? sent : Wire.encode(document);
+        byte[] bytes = sent != null ? sent : Bson.write(document);
         documents.put(position, bytes);
         add("insert", document.get("_id"), bytes, null, null, null);
         return position;
@@ -88,12 +88,12 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
     @Override
     protected void handleUpdate(Integer position, Document before, Document after) {
         after.putAll(hidden);
-        byte[] bytes = Wire.encode(after);
+        byte[] bytes = Bson.write(after);
         byte[] old = documents.put(position, bytes);
         if (UpdateDescription.isReplacement(update)) {
             add("replace", after.get("_id"), bytes, null, old, null);
         } else {
-            byte[] description = Wire.encode(UpdateDescription.of(update, before, after));
+            byte[] description = Bson.write(UpdateDescription.of(update, before, after));
             add("update", after.get("_id"), null, description, old, bytes);
         }
     }
@@ -232,7 +232,7 @@ final class LoggedCollection extends AbstractSynchronizedMongoCollection<Integer
         Document after = new Document("_id", id).appendAll(replacement);
         ErrorCodes.require(ids.positions.comparator().compare(id, after.get("_id")) == 0, 66, "After applying the "
             + "update, the (immutable) field '_id' was found to have been altered to _id: " + after.get("_id"));
-        if (!Arrays.equals(Wire.encode(found), Wire.encode(after))) {
+        if (!Arrays.equals(Bson.write(found), Bson.write(after))) {
             Integer position = ids.positions.get(id);
             getIndexes().forEach(index -> index.checkUpdate(found, after, this));
             getIndexes().forEach(index -> index.updateInPlace(found, after, position, this));

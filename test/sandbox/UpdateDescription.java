@@ -14,7 +14,7 @@ final class UpdateDescription {
 
     private final Document before;
     private final Document after;
-    private final Document updated = new Document();
+    private final SortedMap<String, Object> updated = new TreeMap<>(this::compare);
     private final List<String> removed = new ArrayList<>();
 
     private UpdateDescription(Document before, Document after) {
@@ -38,8 +38,8 @@ final class UpdateDescription {
                 }
             }
         }
-        return new Document("updatedFields", description.updated).append("removedFields", description.removed)
-            .append("truncatedArrays", List.of());
+        return new Document("updatedFields", new Document(description.updated))
+            .append("removedFields", description.removed).append("truncatedArrays", List.of());
     }
 
     private void describe(String operator, String path) {
@@ -84,6 +84,34 @@ final class UpdateDescription {
             top = get(before, parent) instanceof Missing ? parent : top;
         }
         updated.put(top, get(after, top));
+    }
+
+    /**
+     * The order of a server's {@code updatedFields}: of each document first the fields that changed, then the new ones,
+     * then what changed within others, each by name; of an array by index.
+     */
+    private int compare(String one, String other) {
+        List<String> first = List.of(one.split("\\."));
+        List<String> second = List.of(other.split("\\."));
+        int depth = 0;
+        while (depth < first.size() && depth < second.size() && first.get(depth).equals(second.get(depth))) {
+            depth++;
+        }
+        if (depth == first.size() || depth == second.size()) {
+            return first.size() - second.size();
+        }
+        if (get(after, String.join(".", first.subList(0, depth))) instanceof List) {
+            return Integer.parseInt(first.get(depth)) - Integer.parseInt(second.get(depth));
+        }
+        int kind = kind(first, depth) - kind(second, depth);
+        return kind != 0 ? kind : first.get(depth).compareTo(second.get(depth));
+    }
+
+    private int kind(List<String> path, int depth) {
+        if (depth < path.size() - 1) {
+            return 2;
+        }
+        return get(before, String.join(".", path)) instanceof Missing ? 1 : 0;
     }
 
     private static Object get(Document document, String path) {

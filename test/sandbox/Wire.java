@@ -5,7 +5,6 @@ import io.netty.buffer.*;
 import java.io.*;
 import java.net.*;
 import java.nio.*;
-import java.nio.charset.StandardCharsets;
 import java.util.*;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -156,48 +155,5 @@ final class Wire implements AutoCloseable {
         }
         command.putAll(sequences);
         return command;
-    }
-
-    static byte[] encode(Document document) {
-        ByteBuf buffer = Unpooled.buffer();
-        BsonEncoder.encodeDocument(document, buffer);
-        return ByteBufUtil.getBytes(buffer);
-    }
-
-    /** A reply with a cursor whose batch is encoded already, so that each stream's events are encoded once. */
-    static byte[] encode(String batchName, List<byte[]> batch, Document cursor, Document reply) {
-        ByteBuf out = Unpooled.buffer();
-        document(out, () -> {
-            name(out, 3, "cursor");
-            document(out, () -> {
-                name(out, 4, batchName);
-                document(out, () -> {
-                    for (int i = 0; i < batch.size(); i++) {
-                        name(out, 3, Integer.toString(i));
-                        out.writeBytes(batch.get(i));
-                    }
-                });
-                fields(out, cursor);
-            });
-            fields(out, reply);
-        });
-        return ByteBufUtil.getBytes(out);
-    }
-
-    private static void document(ByteBuf out, Runnable content) {
-        int start = out.writerIndex();
-        out.writeIntLE(0);
-        content.run();
-        out.writeByte(0);
-        out.setIntLE(start, out.writerIndex() - start);
-    }
-
-    private static void name(ByteBuf out, int type, String name) {
-        out.writeByte(type).writeBytes(name.getBytes(StandardCharsets.UTF_8)).writeByte(0);
-    }
-
-    private static void fields(ByteBuf out, Document document) {
-        byte[] encoded = encode(document);
-        out.writeBytes(encoded, 4, encoded.length - 5);
     }
 }

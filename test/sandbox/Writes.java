@@ -25,11 +25,13 @@ final class Writes {
     /** The last retryable write of each session: one that is sent again must not be done again. */
     private final Map<Object, Retryable> sessions = new HashMap<>();
     private final FailPoint failWrite;
+    private final boolean offersImages;
 
-    Writes(ChangeLog log, Storage storage, FailPoint failWrite) {
+    Writes(ChangeLog log, Storage storage, FailPoint failWrite, boolean offersImages) {
         this.log = log;
         this.storage = storage;
         this.failWrite = failWrite;
+        this.offersImages = offersImages;
     }
 
     /**
@@ -43,7 +45,10 @@ final class Writes {
         if (session != null && last != null && last.number.equals(command.get("txnNumber"))) {
             return new Document(last.reply);
         }
-        Document fault = session == null ? null : failWrite.enter(data -> true);
+        Document fault = null;
+        for (int left = session == null ? 0 : statements(command); fault == null && left > 0; left--) {
+            fault = failWrite.enter(data -> true);
+        }
         Document reply = switch (name) {
             case "insert" -> insert(database, target(database, command.get(name)), command);
             case "update" -> update(database, target(database, command.get(name)), command);
@@ -65,12 +70,17 @@ final class Writes {
         return reply;
     }
 
+    /** How often a server commits for the command: for each update and each delete, for documents together. */
+    private static int statements(Document command) {
+        return command.getOrDefault("updates", command.get("deletes")) instanceof List<?> each ? each.size() : 1;
+    }
+
     private static String target(String database, Object name) {
         String collection = (String) name;
         boolean valid = !collection.isEmpty() && !collection.contains("$") && !collection.contains("\0");
         ErrorCodes.require(valid, 73, "Invalid namespace specified '" + database + "." + collection + "'");
         ErrorCodes.require(!collection.startsWith("system."), 73,
-            "cannot write to '" + database + "." + collection + "'");
+            "Invalid system namespace: " + database + "." + collection);
         return collection;
     }
 
@@ -245,7 +255,8 @@ final class Writes {
         target(database, name);
         ErrorCodes.require(storage.collection(database, name) == null, 48,
             "Collection already exists. NS: " + database + "." + name);
-        collectionOrNew(database, name).images = images(command, false);
+        boolean images = images(command, false);
+        collectionOrNew(database, name).images = images;
         return Admin.ok();
     }
 
@@ -255,11 +266,13 @@ final class Writes {
         return Admin.ok();
     }
 
-    private static boolean images(Document command, boolean unset) {
+    private boolean images(Document command, boolean unset) {
         Object option = command.get("changeStreamPreAndPostImages");
         if (option == null) {
             return unset;
         }
+        ErrorCodes.require(offersImages, 40415, "BSON field '" + command.keySet().iterator().next()
+            + ".changeStreamPreAndPostImages' is an unknown field.");
         if (!(option instanceof Document images && images.get("enabled") instanceof Boolean enabled)) {
             throw ErrorCodes.error(14, "changeStreamPreAndPostImages takes {enabled: true|false}");
         }

@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# mongod: a real MongoDB, fetched if need be. Where tests run there may be none to be had, so a stand-in plays
+# its part: a script that starts the sandbox, fetched from a server on loopback in an archive like MongoDB's.
+
+load helpers/helpers
+
+setup() {
+  common_setup
+  mkdir bin kept
+  export EMBEDDED_MONGO_ARTIFACTS=$WORK/kept # in place of .embedmongo in the home folder
+  cat >bin/mongod <<-SH
+	#!/usr/bin/env bash
+	echo "\$* \$GLIBC_TUNABLES" >>"$WORK/arguments"
+	eval "\${FAULT-}"
+	while [ "\$1" != --port ]; do shift; done
+	exec "$ROOT/test/jbang" run --quiet "$ROOT/test/sandbox.java" --port "\$2"
+	SH
+  chmod +x bin/mongod
+}
+
+ready() { # LABEL: that one is ready, and has a real URI
+  wait_for "$1.out" '^ready$' 1 60
+  TEST_MONGODB_URI=$(grep '^mongodb://' "$1.out")
+}
+
+process() { # NODE OF LABEL, from 1
+  sed -n 's/^mongod on port [0-9]*, process id //p' "$2.out" | sed -n "$1p"
+}
+
+nothing_is_left() { # LABEL: of its processes and its data
+  local id folder
+  for id in $(process 1,9 "$1"); do
+    ! kill -0 "$id" 2>/dev/null || fail "process $id is still running"
+  done
+  for folder in $(sed 's/.*--dbpath //; s/ .*//' arguments); do
+    [ ! -e "${folder%/*}" ] || fail "$folder is still there"
+  done
+}
+
+# Serves the folder `mirror`, and sets mirror to its address; mirror.err says what it was asked for.
+mirror() {
+  command -v python3 >/dev/null || skip 'python3 serves the archive'
+  mkdir mirror
+  start_command mirror python3 -u -m http.server 0 --bind 127.0.0.1 --directory mirror
+  wait_for mirror.out 'port [0-9]+'
+  mirror=http://127.0.0.1:$(sed -E 's/.* port ([0-9]+) .*/\1/' mirror.out)
+}
+
+# The name of the archive differs by system: it is what the server was asked for last.
+archive() {
+  local file
+  file=mirror$(grep -o '/[^ ]*\.\(tgz\|zip\)' mirror.err | tail -n 1)
+  mkdir -p "${file%/*}"
+  echo "$file"
+}
+
+@test "a mongod on PATH is run with one node, and ends with Ctrl-C" {
+  PATH=$WORK/bin:$PATH start mongod --port 0
+  ready mongod
+  assert_equal "$(sed -E 's/:[0-9]+/:PORT/; s/port [0-9]+/port PORT/; s/id [0-9]+/id ID/' mongod.out)" \
+    "MongoDB 6.0.0, $WORK/bin/mongod
+mongod on port PORT, process id ID
+mongodb://127.0.0.1:PORT/?replicaSet=rs0
+ready"
+  run cat arguments
+  assert_output --regexp '^--replSet rs0 .*--bind_ip 127\.0\.0\.1 --nounixsocket .* glibc\.pthread\.rseq=1$'
+  run mongo '{"ping": 1}'
+  assert_success
+  signal mongod INT
+  wait_exit mongod
+  assert_failure 130
+  refute_stderr
+  nothing_is_left mongod
+}
+
+@test "three nodes are one set of three; one that is killed is missed, with the last one it ends itself" {
+  start mongod --port 0 --nodes 3 --bin "$WORK/bin/mongod"
+  ready mongod
+  assert_regex "$TEST_MONGODB_URI" '^mongodb://(127\.0\.0\.1:[0-9]+,){2}127\.0\.0\.1:[0-9]+/\?replicaSet=rs0$'
+  local hosts=${TEST_MONGODB_URI#mongodb://}
+  hosts=${hosts%/*}
+  TEST_MONGODB_URI="mongodb://${hosts%%,*}/?directConnection=true" run mongo '{"replSetGetConfig": 1}'
+  assert_equal "$(grep -o '"host": "[^"]*"' <<<"$output" | cut -d '"' -f 4 | paste -sd, -)" "$hosts"
+
+  kill -9 "$(process 2 mongod)"
+  wait_for mongod.err '^mongod: the node on port [0-9]+ has ended, exit code 137: '
+  kill -9 "$(process 1 mongod)"
+  wait_for mongod.err '^mongod: the node on port' 2
+  running mongod
+  kill -9 "$(process 3 mongod)"
+  wait_exit mongod
+  assert_failure 1
+  nothing_is_left mongod
+}
+
+@test "without a mongod it is fetched, once, and kept; what is not there or no archive is said in a line" {
+  mirror
+  run --separate-stderr script mongod --port 0 --release 8.0 --mirror "$mirror"
+  assert_failure 1
+  assert_error '^mongod: no MongoDB 8\.0 \(java\.io\.FileNotFoundException: http.*\)\. Other ways: --bin, '
+  echo 'Sorry' >"$(archive)"
+  run --separate-stderr script mongod --port 0 --release 8.0 --mirror "$mirror"
+  assert_failure 1
+  assert_error '^mongod: no MongoDB 8\.0 \(java\.io\.IOException: Input is not in the \.gz format'
+
+  tar -czf "$(archive)" bin
+  start mongod --port 0 --release 8.0 --mirror "$mirror"
+  ready mongod
+  run mongo '{"ping": 1}'
+  assert_success
+  signal mongod TERM
+  wait_exit mongod
+  assert_failure 143
+  nothing_is_left mongod
+
+  stop mirror
+  start mongod --port 0 --release 8.0 --mirror "$mirror"
+  ready mongod
+  assert_equal "$(grep -c '"GET ' mirror.err)" 3
+}
+
+@test "a mongod that ends at once is said with its last line, and the others end with it" {
+  export FAULT='[ "$(wc -l <arguments)" -lt 2 ] || { echo starting; echo No space left on device; exit 14; }'
+  run --separate-stderr script mongod --port 0 --nodes 2 --bin bin/mongod
+  assert_failure 1
+  refute_output
+  assert_error '^mongod: the node on port [0-9]+ has ended, exit code 14: No space left on device$'
+  nothing_is_left mongod
+}
+
+@test "what cannot be is said in one line, before anything is started" {
+  run --separate-stderr script mongod --release 8.0 --port 0 --mirror http://127.0.0.1:1
+  assert_failure 1
+  assert_error '^mongod: no MongoDB 8\.0 \(java\.net\.ConnectException: Connection refused\)'
+  run --separate-stderr script mongod --release 1.0 --port 0
+  assert_failure 1
+  assert_error '^mongod: no MongoDB 1\.0 '
+  JAVA_TOOL_OPTIONS='-Dde.flapdoodle.os.override=Linux|X86_64|Alpine|ALPINE_3_16' \
+    run --separate-stderr script mongod --release 8.0 --port 0
+  assert_failure 1
+  assert_stderr_line --regexp '^mongod: no MongoDB 8\.0 \(.*: there is no mongodb distribution for alpine linux\)'
+  own_sandbox
+  local port=${TEST_MONGODB_URI#*127.0.0.1:}
+  run --separate-stderr script mongod --nodes 2 --port $((${port%%/*} - 1)) --bin bin/mongod
+  assert_failure 1
+  assert_error "^mongod: port ${port%%/*} is in use: "
+  run --separate-stderr script mongod --bin "$WORK/none" --port 0
+  assert_failure 1
+  assert_error "^mongod: Cannot run program \"$WORK/none\""
+  local option
+  for option in '--nodes 0' '--nodes 8' '--port x' '--mirror http://ann:s3cret@127.0.0.1:1'; do
+    # shellcheck disable=SC2086 # option and value are two words
+    run --separate-stderr script mongod $option
+    assert_failure 2
+    assert_error '^mongod: .*--'
+    refute_stderr --partial s3cret
+  done
+  [ ! -e arguments ]
+}
+
+@test "test/run --mongod runs the tests on one, which ends with them" {
+  cat >on_it.bats <<-BATS
+	load "$ROOT/test/helpers/helpers"
+	@test "on a MongoDB" { needs 6; run mongo '{"insert": "accounts", "documents": [{}]}'; assert_success; }
+	@test "on no sandbox" { [ -z "\${TEST_SANDBOX-}" ]; TEST_MONGODB_URI+='&maxPoolSize=1'; mongo '{"ping": 1}'; }
+	BATS
+  # As from a terminal, that is without what bats tells those below it.
+  local unaware=(env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="$WORK/bin:${PATH//"$BATS_LIBEXEC":/}")
+  run within 120 "${unaware[@]}" TEST_MONGOD=--nodes=2 "$ROOT/test/run" --mongod --setup-suite-file \
+    "$ROOT/test/setup_suite.bash" on_it.bats
+  assert_line '2 passed, 0 failed'
+  assert_equal "$(wc -l <arguments)" 2
+  nothing_is_left mongod
+}
