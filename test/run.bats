@@ -78,8 +78,8 @@ assert_ends() { # CODE LINE
 
 @test "after Ctrl-C there are totals as well, in which what did not run has failed" {
   suite one <<<$'test "one" { true; }\ntest "two" { echo "$BASHPID" >two; sleep 60; }\ntest "three" { true; }'
-  suite more <<<'test "four" { true; }'
-  local files
+  local name files
+  for name in p q r s; do suite $name <<<'test "four" { sleep 60; }'; done # three files run at a time
   for files in test/one.bats ''; do
     : >two
     # A group of its own, as a terminal gives it, which gets the signal as a whole.
@@ -89,5 +89,5 @@ assert_ends() { # CODE LINE
     wait_exit tests
     assert_failure 1
   done
-  assert_equal "$(tail -n 1 <<<"$output")" '2 passed, 2 failed'
+  assert_equal "$(tail -n 1 <<<"$output")" '1 passed, 6 failed'
 }
