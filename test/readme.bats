@@ -67,6 +67,26 @@ unsaid() { # TRANSCRIPT OUTPUT
   [ -s "$WORK/transcript" ] || fail 'the README shows nothing of the listener'
 }
 
+@test "the smallest listener of the README runs as it stands there, sees what its projection leaves, resumes after a token" {
+  own_sandbox # as it has its database's name in it
+  database=bankdatabase
+  blocks java >watch.java
+  start_command watch "$ROOT/test/jbang" run --quiet watch.java "$TEST_MONGODB_URI"
+  local deadline=$((SECONDS + 60))
+  until mongo '{"serverStatus": 1}' | grep -q '"open": {[^}]*"total": 1[,}]'; do # it says nothing before the first event
+    running watch && ((SECONDS < deadline)) || fail "not open: $(show watch.err)"
+    pause
+  done
+  insert_documents '{"_id": 1, "email": "ann@example.org", "firstName": "Ann"}'
+  wait_for watch.out '^\{"email": "ann@example.org"\} \{"_data": "[0-9A-F]+"\}$'
+  stop watch
+  mongo '{"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]}' >/dev/null
+  insert_documents '{"_id": 2, "email": "bob@example.org"}'
+  start_command again "$ROOT/test/jbang" run --quiet watch.java "$TEST_MONGODB_URI" "$(grep -o '{"_data.*' watch.out)"
+  wait_for again.out '^\{"email": "bob@example.org"\} '
+  assert_equal "$(grep -c . again.out)" 1
+}
+
 @test "each option that a script has stands in the README, and each in the README is an option" {
   local script
   for script in reset listener insert update delete resume_update; do
