@@ -85,7 +85,7 @@ emails_and_balances() { # COLLECTION
   assert_equal "$(count)" 20000
 }
 
-@test "insert can be stopped by Ctrl-C or piped into head, and leaves whole customers and true totals" {
+@test "insert can be stopped by Ctrl-C, and leaves whole customers and true totals" {
   start insert --delay 0 --records 10000000
   wait_for insert.out '^Inserted record'
   signal insert INT
@@ -96,32 +96,6 @@ emails_and_balances() { # COLLECTION
   stopped=$(sed -n 's/^Customers inserted: //p' <<<"$output")
   assert_regex "$(grep '^Inserted record' <<<"$output" | tail -n 1)" "^Inserted record: $stopped of 10000000: "
   assert_equal "$(count '{"accounts": {"$size": 2}, "address.zip": {"$type": "string"}}')" "$stopped"
-
-  limit=60 script insert --delay 0.01 --records 10000000 --collection second 2>insert.err | head -n 8
-  assert_equal "${PIPESTATUS[0]}" 1 # nobody reads on: it has ended by itself
-  assert_equal "$(cat insert.err)" 'insert: not all could be printed - disk full, or the reader gone?'
-  assert_regex "$(mongo '{"count": "second"}')" '^\{"n": [1-9][0-9]{0,2},' # not a thousand
-}
-
-@test "a full disk is told in one line with exit code 1, a reader that is only slow is waited for" {
-  local code=0 before=
-  if [ -c /dev/full ]; then # not on macOS
-    script insert --records 3 --delay 0 >/dev/full 2>insert.err || code=$?
-    assert_equal "$code $(cat insert.err)" '1 insert: not all could be printed - disk full, or the reader gone?'
-  fi
-
-  mkfifo insert.out
-  start_command reader cat insert.out
-  start insert --delay 0.001 --records 2000 --collection second
-  wait_for reader.out '^Inserted record'
-  signal reader STOP
-  until [ "$(mongo '{"count": "second"}')" = "$before" ]; do before=$(mongo '{"count": "second"}'); done # it waits
-  refute_regex "$before" '"n": 2000,'
-  signal reader CONT
-  wait_exit insert
-  assert_success
-  wait_exit reader
-  assert_equal "$(grep -c '^Inserted record' <<<"$output")" 2000
 }
 
 @test "when a batch fails in the middle, insert says so in one line, with its totals" {

@@ -35,9 +35,9 @@ about_customers() {
 assert_transcript() {
   local rule
   rule=$(printf '=%.0s' {1..60})
-  assert_equal "$(sed -E -e 's,^(MongoDB Atlas DB URL: ).+,\1URI,' -e 's/: [0-9a-f]{24}$/: ID/' \
+  assert_equal "$(sed -E -e 's,^(Hosts: ).+,\1URI,' -e 's/: [0-9a-f]{24}$/: ID/' \
     -e 's/^(Total Time Elapsed \(in seconds\): )[0-9]+\.[0-9]+$/\1TIME/' -e "s/^$rule\$/---/" <<<"$output")" \
-    "$(printf '%s\n' 'MongoDB Atlas DB URL: URI' "Database: $database" 'Collection: accounts' --- && cat &&
+    "$(printf '%s\n' 'Hosts: URI' "Database: $database" 'Collection: accounts' --- && cat &&
       printf '%s\n' 'Total Time Elapsed (in seconds): TIME' ---)"
   assert_equal "$stderr" ''
 }
