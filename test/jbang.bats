@@ -98,7 +98,7 @@ bare_machine() {
     assert_prints "${sign}two  words]" "${sign}*]"
     assert_equal "$(wc -l <asked | tr -d ' ')" "$1"
   }
-  changed() { asked 1 --quiet run args.java && asked 0 args.java; }
+  changed() { asked 1 --quiet run args.java; asked 0 args.java; }
   sign='['
   changed
   rm -r home/.jbang/cache/jars
@@ -108,18 +108,18 @@ bare_machine() {
   sign='<'
   changed
   JBANG_DEFAULT_JAVA_VERSION=17 asked 1 args.java
-  echo run.debug=false >../jbang.properties
-  asked 1 args.java && mv ../jbang.properties home/.jbang/
-  asked 1 args.java && rm home/.jbang/jbang.properties
+  echo run.debug=false >../jbang.properties && asked 1 args.java
+  mv ../jbang.properties home/.jbang/ && asked 1 args.java
+  rm home/.jbang/jbang.properties && JAVA_HOME=$WORK asked 1 args.java
   mkdir sub ../else && echo $'//SOURCES ../../else/two.java\nclass one {}' >sub/one.java
   echo $'//FILES ../work/data\nclass two {}' >../else/two.java && echo 1 >data
   sed -i.bak $'1a\\\n//SOURCES sub/one.java' args.java
   changed
-  echo 2 >data
-  changed
+  echo 2 >data && changed
   for line in 'SOURCES sub/*.java' 'DEPS sub/one.java' 'RUNTIME_OPTIONS -Dx=${user.dir}'; do # what hides in these?
     sed -i.bak "1s|.*|//$line|" args.java
-    asked 1 --quiet args.java && asked 1 args.java
+    asked 1 --quiet args.java
+    asked 1 args.java
   done
   mkdir -p copy/test && cp "$ROOT"/{reset.java,jbang-catalog.json} copy && cp "$ROOT/test/jbang" copy/test
   cd copy
@@ -136,15 +136,15 @@ bare_machine() {
 
 @test "terminals that start the same new script at once do not spoil it, and one that was killed holds up nobody" {
   new_home
-  local name names='one two three four'
-  true & # has ended
-  wait $! && ln -s $! home/.cache/change-stream-demo/lock
-  for name in $names; do start_command $name "$ROOT/test/jbang" --quiet args.java $name; done
-  for name in $names; do wait_exit $name && assert_prints "[$name]"; done
+  mkfifo input && exec 5<>input # from which nothing comes, so that none of them ends
+  true & wait $! && ln -s $! home/.cache/change-stream-demo/lock
+  for name in one two three four; do
+    start_command $name bash -c 'exec "$@" <&5' - "$ROOT/test/jbang" --quiet args.java $name
+  done
+  for name in one two three four; do wait_for $name.out "^\[$name]$"; done
 }
 
 @test "each script starts with a Java agent, and without the class data of Java" {
-  local script options
   echo 'class agent { public static void premain(String options) {} }' >agent.java && javac agent.java
   echo 'Premain-Class: agent' >manifest && jar cfm agent.jar manifest agent.class
   for script in "$ROOT"/*.java "$ROOT"/test/*.java; do
