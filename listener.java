@@ -63,7 +63,7 @@ class listener implements Callable<Integer> {
         eventCodec = ChangeStreamDocument.createCodec(Document.class, client.getCodecRegistry());
         Document pong = client.getDatabase("admin").runCommand(new Document("ping", 1));
         BsonTimestamp now = pong.get("operationTime", BsonTimestamp.class);
-        if (now == null) return fail(1, "change streams need a replica set - rs.initiate()");
+        if (now == null) return fail(1, "no replica set, or not ready for seconds yet - rs.initiate()?");
         started = new BsonTimestamp(now.getValue() + 1);
         System.out.println(RULE + "\nChange Stream Listener\nChange Stream Events currently monitored:\n"
                 + "Insert, Update, Delete, Replace\nResume functionality is a separate thread\n" + RULE

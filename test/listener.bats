@@ -377,7 +377,11 @@ assert_coloured() { # FILE
   start file=listener
   CLICOLOR_FORCE=1 start forced=listener
   for label in coloured dumb plain file forced; do wait_for $label.out '^Resume listener thread started'; done
-  write "$(insert "$(customer 1 ann 5 -1)")"
+  write "$(insert '{"_id": 1}')" "$(counters 1 5)"
+  wait_for forced.out 'Simulate failure'
+  grep -q $'^\e\[31mSimulate failure for 10 seconds' forced.out || fail "$(show forced.out)"
+    grep -q $'^Counter value: \e\[1m5' forced.out || fail "$(show forced.out)"
+  write "$(insert "$(customer 2 ann 5 -1)")"
   for label in coloured dumb plain; do
     wait_exit $label
     assert_failure 130

@@ -43,6 +43,23 @@ load helpers/customers
   refute_line --regexp "$images"
 }
 
+@test "reset --pre-images drops nothing where the server is too old for them, and says which it needs" {
+  too_old() {
+    run --separate-stderr script reset --pre-images
+    assert_failure 1
+    assert_error '^reset: pre-images need MongoDB 6\.0$'
+    assert_equal "$(count)" 1
+  }
+  own_sandbox
+  insert_documents '{"_id": 1}'
+  fault '{"times": 1}' '"errorCode": 72' create # a 6.0 that is told to behave as 5.0
+  too_old
+  stop sandbox
+  own_sandbox --like 4.4
+  insert_documents '{"_id": 1}'
+  too_old
+}
+
 @test "reset --pre-images gives the server's reason when this does not let it, and names no version in vain" {
   own_sandbox
   fault '{"times": 1}' '"errorCode": 13' create # Unauthorized

@@ -91,9 +91,17 @@ settings() {
   nothing_written
 }
 
+@test "a server that cuts the first connections is asked again" {
+  own_sandbox
+  fault '{"times": 3}' '"closeConnection": true' listDatabases
+  run --separate-stderr script insert --records 1 --delay 0
+  assert_success
+  assert_line 'Customers inserted: 1'
+}
+
 @test "the listener tells of a standalone server, and what to do" {
   own_sandbox --standalone
-  failed '^listener: change streams need a replica set - rs\.initiate\(\)$' listener
+  failed '^listener: no replica set, .* - rs\.initiate\(\)\?$' listener
 }
 
 @test "what is no number, no choice, no option or no name is refused before anything is written" {
@@ -123,6 +131,7 @@ settings() {
   done
   # Mistyped, picocli quotes what it was given.
   refused '^reset: Unknown options?:' reset --url 'mongodb://ann:s3cret@127.0.0.1/?proxyPassword=s3cret'
+  refused '^reset: Unmatched argument at index 0:$' reset ann:s3cret@127.0.0.1
   refused '^reset: Unmatched argument' \
     reset 'mongodb://ann:s3cret@127.0.0.1/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret'
 }

@@ -419,13 +419,15 @@ away_for() { # SECONDS
 @test "a wider scope names each event's collection, and goes on over drops" {
   listen --scope database --fail-after 0
   write "$(insert "$(customer 1 ann 5 -1)")" "$(counter 1 1)" \
-    "$(insert "$(customer 2 bob 5 -1)" | sed 's/: "accounts"/: "others"/')" \
+    "$(insert "$(customer 2 bob 5 -1)" | sed 's/: "accounts"/: "others\\n=== DELETE EVENT ==="/')" \
     '{"drop": "accounts"}' \
     "$(insert "$(customer 1 cid 5 -1)")" "$(counter 1 1)" "$(counter 1 2)"
   wait_for listener.out '^Counter value: 2$'
   wait_for listener.out '^Emailing user: cid@'
   assert_equal "$(shown 'INSERT EVENT' | cut -d' ' -f1,2)" \
-    "$(printf "Collection: $database.%s\n" accounts others accounts)"
+    "$(printf "Collection: $database.%s\n" accounts $'others\ufffd===' accounts)"
+  run cat listener.out
+  refute_line --regexp '^=== DELETE'
   refute_regex "$(cat listener.out)" 'is gone'
   write '{"dropDatabase": 1}' "$(insert "$(customer 1 dan 5 -1)")" "$(counter 1 1)"
   wait_for listener.out '^Emailing user: dan@'

@@ -251,11 +251,11 @@ final class Writes {
 
     private Document create(String database, Document command) {
         String name = (String) command.get("create");
+        boolean images = images(command, false); // first, as a server parses a command before it looks at it
         ErrorCodes.require(!name.contains("$"), 73, "invalid collection name");
         target(database, name);
         ErrorCodes.require(storage.collection(database, name) == null, 48,
             "Collection already exists. NS: " + database + "." + name);
-        boolean images = images(command, false);
         collectionOrNew(database, name).images = images;
         return Admin.ok();
     }
