@@ -83,7 +83,7 @@ class listener implements Callable<Integer> {
             String seen = " stream closed, events seen" + (resumed ? " since this start: " : ": ");
             for (Watch stream : streams)
                 System.out.println(stream.title + seen + stream.seen
-                        + (stream == resumes && last > 0 ? ", " + counted() : ""));
+                        + (stream == resumes && last + missed > 0 ? ", " + counted() : ""));
         }
         if (out.checkError()) return fail(1, "not all could be printed - disk full, or the reader gone?");
         if (failure != null) return fail(1, failure);
@@ -113,7 +113,7 @@ class listener implements Callable<Integer> {
 
     /** The looked-up document is the customer of this moment: its balance may be a later one. */
     String showUpdate(ChangeStreamDocument<Document> event) {
-        UpdateDescription change = event.getUpdateDescription();
+        var change = event.getUpdateDescription();
         Document written = Document.parse(change.getUpdatedFields().toJson());
         Document before = event.getFullDocumentBeforeChange();
         Document customer = before == null ? event.getFullDocument() : before;
@@ -405,7 +405,7 @@ class listener implements Callable<Integer> {
     }
 
     int fail(int exitCode, String message) {  // in one line, and without what may be a password
-        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*@.*|\\s+", " ").trim());
+        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*(@|//).*|\\s+", " ").trim());
         return exitCode;
     }
 
