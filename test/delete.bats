@@ -5,7 +5,7 @@ load helpers/customers
 
 @test "delete deletes the customers with a negative checking account, and nobody else" {
   insert_documents "$(customer ann -1 5000)" "$(customer bob 0 10)" "$(customer cyd 10 -10)" "${odd_documents[@]}" \
-    '{"_id": "dan", "firstName": "Dan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": -4999}]}'
+    '{"_id": "dan", "firstName": "D\u001b[2Jan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": -4999}]}'
   mongo "{\"insert\": \"other\", \"documents\": [$(customer eve -1 1)]}"
   run --separate-stderr script delete --delay 0
   assert_success
@@ -20,7 +20,7 @@ load helpers/customers
 	Number of documents deleted: 1
 	Found Checking Account with negative balance.
 	Successfully deleted customer with negative checking balance.
-	Customer name: Dan Roe
+	Customer name: D?[2Jan Roe
 	Customer _id: dan
 	Number of documents deleted: 1
 	---

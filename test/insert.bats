@@ -23,7 +23,7 @@ emails_and_balances() { # COLLECTION
 	Customers inserted: 3
 	TEXT
 
-  start same=insert --records 3 --delay 0 --seed 7 --collection same
+  JAVA_TOOL_OPTIONS='-Duser.language=de -Duser.country=DE' start same=insert --records 3 --delay 0 --seed 7 --collection same
   start others=insert --records 3 --delay 0 --seed 8 --collection others
   script insert --records 3 --delay 0 --collection more # without a seed they are others each time
   wait_exit same

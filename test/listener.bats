@@ -223,7 +223,7 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 }
 
 @test "the resume stream fails after 5 events, and goes on with the very next counter" {
-  listen --fail-after 5 --fail-for 1
+  listen --fail-after 5 --fail-for 3
   write "$(insert '{"_id": 1}')" "$(counters 1 12)"
   wait_for listener.out '^Resume Change Stream closed' # at once, and not when it is opened again
   refute_regex "$(cat listener.out)" 'Restart|Counter value: 6'
@@ -231,7 +231,7 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 
   event() { printf '%s\n' '=== RESUME EXAMPLE ===' 'Resume token: TOKEN' "Counter value: $1" ''; }
   failure() {
-    printf '%s\n' "Resume Counter: $1" 'Simulate failure for 1 seconds...' 'Resume Change Stream closed.' \
+    printf '%s\n' "Resume Counter: $1" 'Simulate failure for 3 seconds...' 'Resume Change Stream closed.' \
       'Restart Change Stream with resume token: TOKEN' "counters 1..$1, 0 missed, 0 repeated" ''
   }
   assert_equal "$(sed -n '/^=== RESUME/,$p' listener.out | sed "s/{'_data': .*}/TOKEN/")" "$(
@@ -303,6 +303,18 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   for stream in Insert Update Delete Replace; do assert_line "$stream stream closed, events seen: $n"; done
   assert_line "Resume stream closed, events seen: $n, counters 1..$n, 0 missed, 0 repeated"
   refute_line --regexp '^Simulate failure'
+}
+
+@test "after Ctrl-C nothing comes behind the totals, however much there is to show" {
+  listen --fail-after 0
+  write "$(insert '{"_id": 1}')"
+  signal listener STOP
+  write "$(counters 1 1000)"
+  signal listener INT
+  signal listener CONT
+  wait_exit listener
+  assert_equal "$(tail -n 5 <<<"$output" | grep -c ' stream closed, events seen: ')" 5
+  assert_line --regexp "^Resume stream closed, events seen: $(grep -c '^Counter value' <<<"$output")(, |$)"
 }
 
 # Also while the resume stream has failed: then it comes back to a collection that is gone.

@@ -26,4 +26,6 @@ load helpers/customers
 \"accounts\": [{\"type\": \"savings\", \"balance\": 5}], \"vip\": true}"
   wait_for listener.out '^=== REPLACE EVENT ===$'
   wait_for listener.out '^Customer: Ann Roe$' # both screens show it
+  run script replace
+  assert_line 'E-mail now: ann@example.org'
 }

@@ -72,6 +72,9 @@ start_sandbox() { # OPTION…
   assert_output --partial '"code": 40415,'
   run mongo '{"listCollections": 1}'
   refute_output
+  listen # asks for none
+  write_all_kinds 1
+  shows_all_kinds
 }
 
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {

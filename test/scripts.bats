@@ -48,7 +48,7 @@ checkout() { # FOLDER
 
 @test "each runs by its name in the folder, and its --help lists the options with defaults and variables in .env" {
   checkout 'check out'
-  local name own text all=("${scripts[@]}" sandbox replace)
+  local name own seconds text all=("${scripts[@]}" sandbox replace)
   cd 'check out'
   for name in "${all[@]}"; do start_command $name jbang --quiet $name --help; done
   for name in "${all[@]}"; do
@@ -58,12 +58,13 @@ checkout() { # FOLDER
     assert_line --regexp "^Usage: $name "
     refute_line --regexp $'\e'
     refute_line --regexp '^.{81}'
+    seconds=1\.0
     case $name in
       reset) own='--pre-images ' ;;
       listener) own='--fail-after --fail-for --token-file --scope --json ' ;;
-      insert) own='--records --delay --seed ' ;;
+      insert) own='--records --delay --seed ' seconds=0\.5 ;;
       update) own='--account --below --deposit --delay --limit ' ;;
-      delete) own='--delay --limit ' ;;
+      delete) own='--delay --limit ' seconds=0\.5 ;;
       resume_update) own='--delay --limit --check ' ;;
       *) continue ;;
     esac
@@ -74,6 +75,7 @@ checkout() { # FOLDER
     assert_regex "$text" 'Settings in capitals may stand in \.env\.'
     assert_regex "$text" '\[--uri=MONGODB_ATLAS_URL\]'
     assert_regex "$text" '--database=DATABASE Default: bankdatabase .*Default: accounts '
+    [[ $own != *--delay* ]] || assert_regex "$text" "Seconds between two[^.]*\. Default: $seconds "
     [ $name != insert ] || assert_regex "$text" '\[--records=NUM_RECORDS_TO_GENERATE\] .*Default: 100 '
     [ $name != listener ] || assert_regex "$text" '\[--token-file=RESUME_TOKEN_FILE\]'
   done

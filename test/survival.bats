@@ -63,11 +63,26 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
   ctrl_c
 
   listen --fail-after 0
-  write "$(counter 1 1)" "$(insert "$(customer 2 bob 5 -1)")" "$(counter 2 2)"
-  wait_for listener.out '^Counter value: 2$'
-  ctrl_c
-  assert_line 'Resume stream closed, events seen since this start: 1, counters 1..2, 0 missed'
+  write "$(insert "$(customer 2 bob 5 -1)")" "$(counter 2 3)"
+  wait_for listener.out '^Counter value: 3$'
+  ctrl_c 1
+  assert_line 'Resume stream closed, events seen since this start: 1, counters 1..3, 1 missed'
   assert_line 'Delete stream closed, events seen since this start: 0'
+  listen --fail-after 0
+  ctrl_c 1 # what was missed, was missed
+  assert_line 'Resume stream closed, events seen since this start: 0, counters 1..3, 1 missed'
+}
+
+@test "killed right after its start, before it has read anything, it misses nothing" {
+  own_sandbox
+  fault '"alwaysOn"' '"blockConnection": true, "blockTimeMS": 60000' aggregate
+  start listener "${tokens[@]}"
+  wait_for tokens.json '"started"'
+  signal listener KILL
+  write_all_kinds 1
+  heal
+  listen "${tokens[@]}"
+  shows_all_kinds
 }
 
 tokens_in() { # FILE
@@ -245,6 +260,7 @@ wait_until_answered() {
   # With a login, which is cut short, too, as often as a new connection is tried.
   sed -i.old '/^MONGODB_ATLAS_URL=/{ s,//,//ann:s3cret@,; s/$/\&authMechanism=PLAIN/; }' .env
   listen --fail-after 0
+  local said began=$SECONDS
   fault '"alwaysOn"' '"closeConnection": true' getMore aggregate saslStart
   # None still waits for an answer, which could be an event.
   wait_for listener.out "$away"
@@ -257,6 +273,8 @@ wait_until_answered() {
   assert_equal "$(grep -E "$away|$back|EVENT" listener.out | head -n 2 | sed -E 's/ [0-9.]+ s$//')" \
     $'No answer from MongoDB for\nMongoDB answers again, after' # before the first event
   assert_equal "$(grep -cE "$away|$back" listener.out)" 2
+  said=$(sed -nE 's/^MongoDB answers again, after ([0-9]+).*/\1/p' listener.out)
+  ((said >= 3 && said <= SECONDS - began)) || fail "it was not away for $said s"
   assert_equal "$(cat listener.err)" ''
   refute_regex "$(cat listener.out)" s3cret
 
@@ -339,6 +357,16 @@ wait_until_open() { # all five
   wait_exit listener
   assert_failure 130
   assert_equal "$(grep -cE "$away|$back" listener.out)" 2
+}
+
+@test "a network that goes silent is noticed, and what came meanwhile is shown" {
+  through_proxy
+  listen --fail-after 0
+  order silence
+  wait_for listener.out "$away"
+  write_all_kinds 1
+  shows_all_kinds
+  wait_for listener.out "$back"
 }
 
 @test "an opening that takes longer than the read time-out is told what to do, and does so" {

@@ -5,7 +5,7 @@ load helpers/customers
 
 @test "update deposits \$100 into each checking account under \$1000, and nowhere else" {
   insert_documents "$(customer ann 999 5000)" "$(customer bob 1000 10)" "${odd_documents[@]}" \
-    '{"_id": "dan", "firstName": "Dan", "lastName": "Roe",
+    '{"_id": "dan", "firstName": "D\u001b[2Jan", "lastName": "Roe",
       "accounts": [{"type": "checking", "balance": 950}, {"type": "savings", "balance": 20}]}'
   mongo "{\"insert\": \"other\", \"documents\": [$(customer fay 1 1)]}"
   run --separate-stderr script update --delay 0
@@ -18,7 +18,7 @@ load helpers/customers
 	Successful update with matched: 1 and modified count: 1
 	Added $100 to customer acct with _id: ann
 	Found Checking Account with under $1000.
-	Customer: Dan Roe
+	Customer: D?[2Jan Roe
 	Successful update with matched: 1 and modified count: 1
 	Added $100 to customer acct with _id: dan
 	---

@@ -59,6 +59,11 @@ final class Admin {
         };
     }
 
+    /** Whether it keeps documents as they were before a change, as MongoDB does from 6.0. */
+    boolean offersImages() {
+        return release.equals("6.0");
+    }
+
     String version() {
         return release + ".0";
     }

@@ -29,7 +29,7 @@ final class Commands {
         this.verbose = verbose;
         storage = new Storage(log);
         admin = new Admin(log, storage, release, standalone);
-        writes = new Writes(log, storage, failPoints.get("onPrimaryTransactionalWrite"), release.equals("6.0"));
+        writes = new Writes(log, storage, failPoints.get("onPrimaryTransactionalWrite"), admin.offersImages());
         reads = new Reads(storage);
         streams = new Streams(log, storage, admin, failGetMore);
     }

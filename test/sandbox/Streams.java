@@ -59,6 +59,8 @@ final class Streams {
             throw ErrorCodes.error(50808, "$changeStream stage expects a document as argument");
         }
         ErrorCodes.require(!admin.standalone, 40573, "The $changeStream stage is only supported on replica sets");
+        ErrorCodes.require(admin.offersImages() || !options.containsKey("fullDocumentBeforeChange"), 40415,
+            "BSON field '$changeStream.fullDocumentBeforeChange' is an unknown field.");
         boolean deployment = Boolean.TRUE.equals(options.get("allChangesForCluster"));
         String collection = command.get("aggregate") instanceof String name ? name : null;
         ErrorCodes.require(!deployment || collection == null && database.equals("admin"), 72,

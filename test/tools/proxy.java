@@ -5,17 +5,19 @@
 import java.io.*;
 import java.net.*;
 import java.util.*;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.*;
 
 /**
  * A network that fails on demand, for tests: {@code jbang proxy.java 27017} stands before that port of loopback.
  *
  * <p>Prints its own port. Then each line of standard input is an order: {@code cut} breaks all connections,
- * {@code refuse} breaks them and takes no new ones, {@code accept} takes new ones again, on the same port.
+ * {@code refuse} breaks them and takes no new ones, {@code accept} takes new ones again, on the same port;
+ * {@code silence} leaves those that there are open, and lets nothing through them any more.
  */
 class proxy {
 
     static final Queue<Socket> sockets = new ConcurrentLinkedQueue<>();
+    static final Set<Socket> silent = ConcurrentHashMap.newKeySet();
     static ServerSocket server;
 
     public static void main(String... args) throws IOException {
@@ -28,6 +30,8 @@ class proxy {
             if (order.equals("accept")) {
                 server = open(port);
                 accept(target);
+            } else if (order.equals("silence")) {
+                silent.addAll(sockets);
             } else {
                 if (order.equals("refuse")) server.close();
                 for (Socket socket; (socket = sockets.poll()) != null; ) socket.close();
@@ -64,7 +68,9 @@ class proxy {
     static void copy(Socket from, Socket to) {
         new Thread(() -> {
             try (from; to) {
-                from.getInputStream().transferTo(to.getOutputStream());
+                byte[] bytes = new byte[8192];
+                for (int n; (n = from.getInputStream().read(bytes)) > 0; )
+                    if (!silent.contains(from)) to.getOutputStream().write(bytes, 0, n);
             } catch (IOException e) {
                 // cut
             }
