@@ -158,7 +158,7 @@ ready"
   [ ! -e arguments ]
 }
 
-@test "test/run --mongod runs the tests on one, which ends with them" {
+@test "test/run runs the tests on one by --mongod, which ends with them, or on any server by its URI" {
   cat >on_it.bats <<-BATS
 	load "$ROOT/test/helpers/helpers"
 	@test "on a MongoDB" { needs 6; run mongo '{"insert": "accounts", "documents": [{}]}'; assert_success; }
@@ -166,9 +166,16 @@ ready"
 	BATS
   # As from a terminal, that is without what bats tells those below it.
   local unaware=(env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="$WORK/bin:${PATH//"$BATS_LIBEXEC":/}")
-  run within 120 "${unaware[@]}" TEST_MONGOD=--nodes=2 "$ROOT/test/run" --mongod --setup-suite-file \
-    "$ROOT/test/setup_suite.bash" on_it.bats
+  local suite=(--setup-suite-file "$ROOT/test/setup_suite.bash" on_it.bats)
+  run within 120 "${unaware[@]}" TEST_MONGOD=--nodes=2 "$ROOT/test/run" --mongod "${suite[@]}"
   assert_line '2 passed, 0 failed'
   assert_equal "$(wc -l <arguments)" 2
   nothing_is_left mongod
+
+  own_sandbox
+  local uri
+  for uri in "${TEST_MONGODB_URI%/*}" "${TEST_MONGODB_URI%\?*}" "${TEST_MONGODB_URI%\?*}admin"; do
+    run within 120 "${unaware[@]}" TEST_MONGODB_URI="$uri" "$ROOT/test/run" "${suite[@]}"
+    assert_line '2 passed, 0 failed'
+  done
 }
