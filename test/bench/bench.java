@@ -3,15 +3,17 @@
 //DEPS org.mongodb:mongodb-driver-sync:5.14.0
 //DEPS org.slf4j:slf4j-nop:2.0.17
 //RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
+//SOURCES ../../listener.java
+//SOURCES ../../reset.java
 
 import com.mongodb.client.*;
 import com.mongodb.client.model.Aggregates;
-import com.mongodb.client.model.changestream.ChangeStreamDocument;
+import com.mongodb.client.model.changestream.*;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.*;
 import java.util.*;
-import java.util.concurrent.Executors;
-import java.util.regex.*;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.*;
 import org.bson.Document;
 import org.bson.conversions.Bson;
@@ -19,288 +21,191 @@ import org.bson.conversions.Bson;
 import static com.mongodb.client.model.Filters.*;
 import static java.lang.ProcessBuilder.Redirect.INHERIT;
 import static java.nio.charset.StandardCharsets.UTF_8;
-import static java.util.concurrent.TimeUnit.*;
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 /**
- * What test/bench/run measures: the scripts, and side by side the bare driver, PyMongo and mongosh at the same work.
+ * What test/bench/run starts. Each contender is a process of its own.
  *
- * <p>The bare driver is this class in a process of its own, with the script's JVM flags and with class data: the same
- * filters, batch size, await time and codec, and next to nothing printed. Each run begins with another of them.
+ * <p>The bare driver is this class: from the same jar as the scripts, with the same options of the JVM, the
+ * same filters and options of the streams, all opened at once, too; and next to nothing printed.
  */
 class bench {
 
-    static final int WRITES_A_SECOND = 200;
-    static final Map<String, String> ENV = System.getenv();
-    static final boolean QUICK = ENV.get("BENCH_SIZE").equals("quick");
-    static final int MANY = QUICK ? 1000 : 100_000, RUNS = QUICK ? 1 : 4;
-    static final Path WORK = Path.of(ENV.get("BENCH_WORK"));
-    static final MongoClient client = MongoClients.create(ENV.get("MONGODB_ATLAS_URL"));
-    static final MongoDatabase database = client.getDatabase(ENV.get("DATABASE"));
-    static final MongoCollection<Document> customers = database.getCollection(ENV.get("COLLECTION"));
+    static String uri = System.getenv("MONGODB_ATLAS_URL"), name = System.getenv("DATABASE");
+    static MongoCollection<Document> customers;
+    static boolean quick;
 
-    public static void main(String... work) throws Exception {
-        switch (work[0]) {
-            case "reset" -> {
-                customers.drop();
-                customers.insertOne(new Document("firstName", "My First Name"));
-            }
-            case "insert" -> {
-                long start = System.nanoTime();
-                insert(MANY, "last@example.org");
-                System.out.println("Elapsed (in seconds): " + (System.nanoTime() - start) / 1e9);
-            }
-            case "listen" -> listen();
-            default -> measure();
-        }
+    public static void main(String... args) throws Exception {
+        String work = String.join(" ", args);
+        quick = work.equals("--quick");
+        if (work.isEmpty() || quick) prepare();
+        customers = MongoClients.create(uri).getDatabase(name).getCollection("accounts");
+        if (work.startsWith("listener")) listen();
+        else if (!work.equals("reset")) measure();
+        customers.drop();
+        customers.insertOne(new Document("firstName", "My First Name"));
         System.exit(0);
     }
 
-    static void listen() throws Exception {
+    static void listen() throws InterruptedException {
         String type = "operationType", counter = "updateDescription.updatedFields.resumeCounter";
         Bson overdrawn = elemMatch("fullDocument.accounts", and(eq("type", "checking"), lt("balance", 0)));
-        for (Bson filter : List.of(and(eq(type, "insert"), overdrawn), eq(type, "delete"), eq(type, "replace"),
+        CountDownLatch opening = new CountDownLatch(5);
+        for (Bson filter : List.of(
+                and(eq(type, "insert"), overdrawn), eq(type, "delete"), eq(type, "replace"),
                 and(eq(type, "update"), exists(counter, false)), and(eq(type, "update"), exists(counter)))) {
-            var changes = customers.watch(List.of(Aggregates.match(or(filter, eq(type, "invalidate")))))
-                    .batchSize(1000).maxAwaitTime(3, SECONDS).cursor();
-            new Thread(() -> {
+            Thread reader = new Thread(() -> {
+                var changes = customers.watch(List.of(Aggregates.match(or(filter, eq(type, "invalidate")))))
+                        .batchSize(1000).maxAwaitTime(1, SECONDS).fullDocument(FullDocument.UPDATE_LOOKUP)
+                        .fullDocumentBeforeChange(FullDocumentBeforeChange.WHEN_AVAILABLE).cursor();
+                opening.countDown();
                 while (true) {
                     ChangeStreamDocument<Document> event = changes.tryNext();
                     String email = event == null ? "" : event.getFullDocument().getString("email");
-                    if (email.startsWith("show")) System.out.println("Emailing user: " + email);
+                    if (email.startsWith("last")) System.out.println("Emailing user: " + email);
                 }
-            }).start();
+            });
+            reader.start();
         }
-        System.out.println("Resume listener thread started");
+        opening.await();
+        System.out.println("and invalidate events");
         Thread.currentThread().join();
     }
 
-    /** An overdrawn customer of the shape and size of those of insert.java. */
-    static Document customer(String email) {
-        return Document.parse("""
-                {firstName: "Terrance", lastName: "Hagenes", mobileNumber: "(612) 346-3270", birthDate: "07-14-1986",
-                 phoneNumbers: [{type: "mobile", number: "(612) 346-3270"}, {type: "home", number: "(713) 602-9184"}],
-                 address: {street: "26731 Kuhn Rapid", city: "North Sharonda", state: "Rhode Island", zip: "41277"},
-                 accounts: [{type: "savings", accountNumber: "6771-8909-8233-1184", interestRate: 3.4, balance: 1203},
-                   {type: "checking", accountNumber: "4556-1203-7781-2210", overdraftLimit: 4411, balance: -100}]}""")
-                .append("email", email);
-    }
-
+    /** Overdrawn customers of the shape and size of those of insert.java. */
     static void insert(int count, String last) {
-        Document customer = customer("terrance.hagenes@example.org");
-        for (int from = 0; from < count; from += 1000)
-            customers.insertMany(IntStream.range(from, Math.min(count, from + 1000))
-                    .mapToObj(i -> i == count - 1 ? customer(last) : new Document(customer)).toList());
+        Document customer = Document.parse("""
+                {firstName: "Terrance", lastName: "Hagenes", mobileNumber: "(612) 346-3270",
+                 birthDate: "07-14-1986", email: "terrance.hagenes@example.org",
+                 address: {street: "26731 Kuhn Rapid", city: "North Sharonda", state: "Ohio", zip: "41277"},
+                 phoneNumbers: [{type: "mobile", number: "(612) 346-3270"}, {type: "home", number: "139184"}],
+                 accounts: [{type: "savings", accountNumber: "6771-8909-82", interestRate: 3.4, balance: 12},
+                   {type: "checking", accountNumber: "4556-1203-77", overdraftLimit: 4, balance: -1}]}""");
+        for (int i = 0; i < count / 1000; i++)
+            customers.insertMany(Stream.generate(() -> new Document(customer)).limit(1000).toList());
+        customers.insertOne(customer.append("email", last));
     }
 
-    /** The command for a work: reset, insert or listen. */
-    interface Command {
-        List<String> of(String work) throws Exception;
-    }
-
-    record Contender(String name, Command command) {
-
-        Process start(String work) throws Exception {
-            Process process = new ProcessBuilder(command.of(work)).redirectError(INHERIT).start();
-            if (work.equals("listen")) await(process, "Resume listener thread started");
-            return process;
-        }
-    }
-
-    static List<String> script(String work) {
-        return switch (work) {
-            case "reset" -> List.of("test/jbang", "reset.java");
-            case "insert" -> List.of("test/jbang", "insert.java", "--delay", "0", "--records", "" + MANY);
-            default -> List.of("test/jbang", "listener.java", "--fail-after", "0");
-        };
-    }
-
-    static List<String> bare(String work) throws Exception {
-        String flags = Files.readString(Path.of(script(work).get(1)))
-                .replaceAll("(?s).*\n//RUNTIME_OPTIONS (.*?)\n.*", "$1");
-        Path data = WORK.resolve(work + ".jsa");  // written by the first run
-        String classData = "-XX:" + (Files.exists(data) ? "SharedArchiveFile=" : "ArchiveClassesAtExit=") + data;
-        List<String> command = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java", classData));
-        command.addAll(List.of(flags.split(" ")));
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "bench", work));
+    static List<String> java(String... program) {
+        List<String> command = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java"));
+        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+        command.addAll(List.of(program));
         return command;
     }
 
-    /** Gives a figure for each row. */
-    interface Measure {
-        List<Double> of(Contender contender) throws Exception;
-    }
-
-    /**
-     * Each run begins with another contender, and every second one goes the other way round. Prints the medians, and
-     * in brackets the script's figure by theirs: median, least and most of all runs.
-     */
-    static void rows(int runs, List<Contender> all, List<String> names, Measure measure) throws Exception {
-        Map<String, List<List<Double>>> figures = new HashMap<>();
-        for (int run = 0; run < runs; run++) {
-            List<Contender> order = new ArrayList<>(all);
-            Collections.rotate(order, run / 2);
-            if (run % 2 == 1) Collections.reverse(order);
-            for (Contender contender : order)
-                figures.computeIfAbsent(contender.name, name -> new ArrayList<>()).add(measure.of(contender));
-        }
-        for (int i = 0; i < names.size(); i++) {
-            int row = i;
-            List<Double> ours = figures.get("script").stream().map(run -> run.get(row)).toList();
-            String line = "| " + names.get(row) + " | " + number(median(ours)) + " |";
-            for (String name : List.of("bare driver", "PyMongo", "mongosh")) {
-                List<Double> theirs = figures.getOrDefault(name, List.of()).stream().map(run -> run.get(row)).toList();
-                List<Double> ratios = IntStream.range(0, theirs.size())
-                        .mapToObj(run -> ours.get(run) / Math.max(0.01, theirs.get(run))).sorted().toList();
-                line += ratios.isEmpty() ? " |" : " " + number(median(theirs)) + " (**" + number(median(ratios))
-                        + "**, " + number(ratios.get(0)) + " to " + number(ratios.get(ratios.size() - 1)) + ") |";
-            }
-            System.out.println(line);
-        }
-    }
-
-    static double median(List<Double> values) {
-        List<Double> sorted = values.stream().sorted().toList();
-        return (sorted.get((sorted.size() - 1) / 2) + sorted.get(sorted.size() / 2)) / 2;
-    }
-
-    static String number(double value) {
-        return String.format(Locale.ROOT, value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%,.0f", value);
-    }
-
-    static void measure() throws Exception {
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);  // one stands still
-            if (!ENV.getOrDefault("TEST_MONGODB_URI", "").isEmpty()) database.drop();  // the sandbox ends anyway
-        }));
-        Contender script = new Contender("script", bench::script), bare = new Contender("bare driver", bench::bare);
-        List<Contender> java = List.of(script, bare), all = new ArrayList<>(java);
-        String python = ENV.get("BENCH_PYTHON"), mongosh = ENV.get("BENCH_MONGOSH");
-        if (!python.isEmpty()) all.add(new Contender("PyMongo", work -> List.of(python, "test/bench/peer.py", work)));
-        if (!mongosh.isEmpty()) all.add(new Contender("mongosh", work -> List.of("env", "PEER=" + work, mongosh,
-                "--nodb", "--quiet", "--norc", "--file", "test/bench/peer.js")));
-        for (Contender contender : java)  // writes their class data
-            for (String work : List.of("reset", "insert", "listen")) {
-                Process process = contender.start(work);
-                if (work.equals("listen")) process.toHandle().destroy();
-                process.waitFor();
-            }
-        System.out.println("| what | script | bare driver | PyMongo | mongosh |\n|---|---|---|---|---|");
-        reset("`test/jbang reset`", all);
-        all.set(0, new Contender("script", work -> List.of("env", "JBANG_ASKED=1", "test/jbang", "reset.java")));
-        reset("the same, JBang asked each time", all);
-        all.set(0, script);
-        firstEvent(all);
-        latency(all, QUICK ? 20 : 5 * WRITES_A_SECOND);
-        idle(all, QUICK ? 1 : 30);
-        backlog(all, RUNS, MANY);
-        backlog(java, Math.min(2, RUNS), 10 * MANY);
-        inserts(java);
-    }
-
-    static void reset(String what, List<Contender> all) throws Exception {
-        rows(QUICK ? 1 : 8, all, List.of(what + ": seconds", what + ": CPU seconds"), contender -> {
-            List<String> timed = new ArrayList<>(contender.command.of("reset"));
-            timed.addAll(0, List.of("bash", "-c", "TIMEFORMAT='%R %U %S'; time \"$@\" >/dev/null 2>&1", "-"));
-            Process process = new ProcessBuilder(timed).start();
-            String[] said = process.errorReader().readLine().replace(',', '.').split(" ");
-            if (process.waitFor() != 0) throw new IOException("failed: " + timed);
-            return List.of(Double.parseDouble(said[0]), Double.parseDouble(said[1]) + Double.parseDouble(said[2]));
-        });
-    }
-
-    static void firstEvent(List<Contender> all) throws Exception {
-        rows(RUNS, all, List.of("from the start to the first event: seconds"), contender -> {
-            var writer = Executors.newScheduledThreadPool(1);
-            writer.scheduleAtFixedRate(() -> insert(1, "show@"), 0, 1000 / WRITES_A_SECOND, MILLISECONDS);
-            long start = System.nanoTime();
-            Process process = contender.start("listen");
-            await(process, "show@");
-            double seconds = (System.nanoTime() - start) / 1e9;
-            process.destroyForcibly().waitFor();
-            writer.shutdown();
-            writer.awaitTermination(9, SECONDS);
-            return List.of(seconds);
-        });
-    }
-
-    /** From the acknowledged write to the printed line. */
-    static void latency(List<Contender> all, int writes) throws Exception {
-        List<String> names = List.of("latency at " + WRITES_A_SECOND + " writes a second: p50, ms", "p99, ms");
-        rows(RUNS, all, names, contender -> {
-            Process process = contender.start("listen");
-            long[] written = new long[2 * writes], printed = new long[2 * writes];  // the first half is to warm up
-            Thread reader = new Thread(() -> process.inputReader(UTF_8).lines()
-                    .map(Pattern.compile("show(\\d+)@")::matcher).filter(Matcher::find).limit(2 * writes)
-                    .forEach(found -> printed[Integer.parseInt(found.group(1))] = System.nanoTime()));
-            reader.start();
-            long start = System.nanoTime();
-            for (int i = 0; i < 2 * writes; i++) {
-                NANOSECONDS.sleep(start + i * 1_000_000_000L / WRITES_A_SECOND - System.nanoTime());
-                customers.insertOne(customer("show" + i + "@"));
-                written[i] = System.nanoTime();
-            }
-            reader.join();
-            process.destroyForcibly().waitFor();
-            List<Double> sorted = IntStream.range(writes, 2 * writes)
-                    .mapToObj(i -> Math.max(0, printed[i] - written[i]) / 1e6).sorted().toList();
-            return List.of(sorted.get(writes / 2), sorted.get(writes * 99 / 100));
-        });
-    }
-
-    static void idle(List<Contender> all, int seconds) throws Exception {
-        rows(1, all, List.of("idle for " + seconds + " s: % of a core"), contender -> {
-            Process process = contender.start("listen");
-            Thread.sleep(seconds * 100L);  // what starting left to do
-            double before = cpuSeconds(process);
-            Thread.sleep(seconds * 1000L);
-            double percent = (cpuSeconds(process) - before) / seconds * 100;
-            process.destroyForcibly().waitFor();
-            return List.of(percent);
-        });
-    }
-
-    /** What was written while it stood still. */
-    static void backlog(List<Contender> all, int runs, int events) throws Exception {
-        String what = "backlog of " + number(events) + ": events a second";
-        rows(runs, all, List.of(what, "CPU per event, us", "memory at its peak, MB"), contender -> {
-            Process process = contender.start("listen");
-            double seconds = 0, cpu = 0;
-            for (int count : List.of(Math.min(events, 20_000), events)) {  // the first to warm up
-                double before = cpuSeconds(process);
-                String last = "show" + System.nanoTime() + "@";
-                new ProcessBuilder("kill", "-STOP", "" + process.pid()).start().waitFor();
-                insert(count, last);
-                long start = System.nanoTime();
-                new ProcessBuilder("kill", "-CONT", "" + process.pid()).start().waitFor();
-                await(process, last);
-                seconds = (System.nanoTime() - start) / 1e9;
-                cpu = cpuSeconds(process) - before;
-            }
-            String status = Files.readString(Path.of("/proc/" + process.pid() + "/status"));  // Linux has that
-            process.destroyForcibly().waitFor();
-            customers.drop();
-            String kilobytes = status.replaceAll("(?s).*VmHWM:\\s*(\\d+).*", "$1");
-            return List.of(events / seconds, cpu / events * 1e6, Integer.parseInt(kilobytes) / 1024.0);
-        });
-    }
-
-    static void inserts(List<Contender> all) throws Exception {
-        rows(RUNS, all, List.of("`insert --delay 0`: customers a second"), contender -> {
-            Process process = contender.start("insert");
-            String said = await(process, "Elapsed (in seconds): ");
-            process.waitFor();
-            customers.drop();
-            return List.of(MANY / Double.parseDouble(said.replaceAll(".*: ", "")));
-        });
+    static Process start(List<String> command, String... arguments) throws IOException {
+        List<String> words = new ArrayList<>(command);
+        words.addAll(List.of(arguments));
+        ProcessBuilder builder = new ProcessBuilder(words).redirectError(INHERIT);
+        builder.environment().putAll(
+                Map.of("MONGODB_ATLAS_URL", uri, "DATABASE", name, "COLLECTION", "accounts"));
+        return builder.start();
     }
 
     static String await(Process process, String text) throws IOException {
         String line = "";
-        while (!line.contains(text)) line = Objects.requireNonNull(process.inputReader(UTF_8).readLine(), "has ended");
+        while (!line.contains(text))
+            line = Objects.requireNonNull(process.inputReader(UTF_8).readLine(), "ended early");
         return line;
+    }
+
+    static void prepare() throws IOException {
+        name = "change_stream_demo_bench_" + ProcessHandle.current().pid();
+        uri = System.getenv().getOrDefault("TEST_MONGODB_URI", "");
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            if (customers != null) customers.drop();
+            ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
+        }));
+        List<String> sandbox = List.of("test/jbang", "run", "--quiet", "test/sandbox.java", "--port", "0");
+        if (uri.isEmpty()) uri = await(start(sandbox), "mongodb://");
+    }
+
+    static void measure() throws Exception {
+        Map<String, List<String>> contenders = new LinkedHashMap<>();
+        contenders.put("script", java());
+        contenders.put("bare driver", java("bench"));
+        String python = start(List.of("bash", "-c"), "for python in python3 /usr/bin/python3; do"
+                + " $python -c 'import pymongo' && echo $python; done 2>/dev/null").inputReader().readLine();
+        if (python != null) contenders.put("PyMongo", List.of(python, "test/bench/peer.py"));
+        Map<String, List<String>> starts = new LinkedHashMap<>(contenders);
+        starts.put("`test/jbang`", List.of("test/jbang", "--quiet"));
+        starts.put("JBang asked", List.of("env", "JBANG_ASKED=1", "test/jbang", "--quiet"));
+        String cpus = Files.readString(Path.of("/proc/cpuinfo"));
+        System.out.println("Machine: " + cpus.replaceAll("(?s).*?model name\\s*: (.*?)\n.*", "$1") + ", "
+                + Runtime.getRuntime().availableProcessors() + " cores; Java "
+                + System.getProperty("java.version") + (quick ? "; quick.\n" : ".\n"));
+        System.out.println("| what | " + String.join(" | ", starts.keySet()) + " |");
+        System.out.println("|---" + "|---".repeat(starts.size()) + "|");
+        rows(9, starts, List.of("`reset`: seconds", "`reset`: CPU seconds"), bench::reset);
+        rows(5, contenders, List.of("`listener`: seconds to its first event", "CPU per event, us",
+                "memory at its peak, MB"), bench::listener);
+    }
+
+    static List<Double> reset(List<String> contender) throws Exception {
+        List<String> timed = new ArrayList<>(contender);
+        String time = "TIMEFORMAT='%R %U %S'; { time \"$@\" >/dev/null; } 2>&1";
+        timed.addAll(0, List.of("bash", "-c", time, "-"));
+        Process process = start(timed, "reset");
+        Scanner said = new Scanner(process.getInputStream()).useLocale(Locale.ROOT);
+        if (process.waitFor() != 0) throw new IOException("failed: " + said.nextLine());
+        return List.of(said.nextDouble(), said.nextDouble() + said.nextDouble());
+    }
+
+    static List<Double> listener(List<String> contender) throws Exception {
+        long start = System.nanoTime();
+        Process process = start(contender, "listener", "--fail-after", "0");
+        await(process, "and invalidate events");
+        insert(0, "last first");
+        await(process, "last first");
+        double seconds = (System.nanoTime() - start) / 1e9, cpu = 0;
+        int events = quick ? 1000 : 100_000;
+        for (int count : List.of(events / 5, events)) {  // the first to warm up
+            double before = cpuSeconds(process);
+            insert(count, "last of " + count);
+            await(process, "last of " + count);
+            cpu = cpuSeconds(process) - before;
+        }
+        String status = Files.readString(Path.of("/proc/" + process.pid() + "/status"));
+        process.destroyForcibly().waitFor();
+        customers.drop();
+        String kilobytes = status.replaceAll("(?s).*VmHWM:\\s*(\\d+).*", "$1");
+        return List.of(seconds, cpu / events * 1e6, Integer.parseInt(kilobytes) / 1024.0);
     }
 
     static double cpuSeconds(Process process) {
         return process.info().totalCpuDuration().orElseThrow().toNanos() / 1e9;
+    }
+
+    /** Gives a figure for each row. */
+    interface Measure {
+        List<Double> of(List<String> contender) throws Exception;
+    }
+
+    /** Prints medians, and in brackets the script's figure by theirs: median, least and most of all runs. */
+    static void rows(int runs, Map<String, List<String>> contenders, List<String> rows, Measure measure)
+            throws Exception {
+        Map<String, List<List<Double>>> figures = new LinkedHashMap<>();
+        contenders.keySet().forEach(contender -> figures.put(contender, new ArrayList<>()));
+        List<String> order = new ArrayList<>(contenders.keySet());
+        for (int run = 0; run < (quick ? 1 : runs); run++) {
+            Collections.rotate(order, 1);  // each run begins with another one
+            for (String contender : order) figures.get(contender).add(measure.of(contenders.get(contender)));
+        }
+        for (String row : rows) {
+            System.out.print("| " + row + " |");
+            List<Double> ours = new ArrayList<>();
+            figures.forEach((contender, all) -> {
+                List<Double> theirs = all.stream().map(run -> run.get(rows.indexOf(row))).toList();
+                if (ours.isEmpty()) ours.addAll(theirs);
+                double[] ratios = IntStream.range(0, ours.size())
+                        .mapToDouble(run -> ours.get(run) / theirs.get(run)).sorted().toArray();
+                double figure = theirs.stream().sorted().toList().get(theirs.size() / 2);
+                String format = contender.equals("script") ? " %.2f |" : " %.2f (**%.2f**, %.2f to %.2f) |";
+                System.out.printf(Locale.ROOT, format, figure, ratios[ratios.length / 2],
+                        ratios[0], ratios[ratios.length - 1]);
+            });
+            System.out.println();
+        }
     }
 }
