@@ -405,7 +405,7 @@ class listener implements Callable<Integer> {
     }
 
     int fail(int exitCode, String message) {  // in one line, and without what may be a password
-        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*(@|//).*|\\s+", " ").trim());
+        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*(@|//).*|\\s+", " "));
         return exitCode;
     }
 

@@ -112,7 +112,7 @@ class resume_update implements Callable<Integer> {
     }
 
     int fail(int exitCode, String message) {  // in one line, and without what may be a password
-        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*(@|//).*|\\s+", " ").trim());
+        System.err.println(getClass().getName() + ": " + message.replaceAll("(?s)'.*(@|//).*|\\s+", " "));
         return exitCode;
     }
 
