@@ -131,7 +131,7 @@ settings() {
   done
   # Mistyped, picocli quotes what it was given.
   refused '^reset: Unknown options?:' reset --url 'mongodb://ann:s3cret@127.0.0.1/?proxyPassword=s3cret'
-  refused '^reset: Unmatched argument at index 0:$' reset ann:s3cret@127.0.0.1
+  refused '^reset: Unmatched argument at index 0: *$' reset ann:s3cret@127.0.0.1
   refused '^reset: Unmatched argument' \
     reset 'mongodb://ann:s3cret@127.0.0.1/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret'
 }
