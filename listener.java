@@ -132,7 +132,7 @@ class listener implements Callable<Integer> {
         }
         if (text.isEmpty()) text = "Customer edited\nCustomer: " + who(event) + "\n";
         change.getRemovedFields().forEach(field -> written.put(field, "(removed)"));
-        change.getTruncatedArrays().forEach(a -> written.put(a.getField(), "(now " + a.getNewSize() + ")"));
+        change.getTruncatedArrays().forEach(a -> written.put(a.getField(), "(cut: " + a.getNewSize() + ")"));
         return (text + (written.isEmpty() ? "" : "Changed fields: " + text(written.toJson()))).strip();
     }
 
@@ -264,7 +264,7 @@ class listener implements Callable<Integer> {
     BsonTimestamp started;
     volatile String failure;
     PrintStream out;  // for events, of one stream at a time; with --json all else goes elsewhere
-    final CyclicBarrier allOpen = new CyclicBarrier(5, this::sayOpen);
+    final CyclicBarrier allOpen = new CyclicBarrier(streams.size(), this::sayOpen);
     int silent;       // so many seconds long no stream has had an answer
     long answered = System.nanoTime();
 
