@@ -49,7 +49,7 @@ mirror() {
 # The name of the archive differs by system: it is what the server was asked for last.
 archive() {
   local file
-  file=mirror$(grep -o '/[^ ]*\.\(tgz\|zip\)' mirror.err | tail -n 1)
+  file=mirror$(grep -oE '/[^ ]*\.(tgz|zip)' mirror.err | tail -n 1)
   mkdir -p "${file%/*}"
   echo "$file"
 }
@@ -169,7 +169,7 @@ ready"
   local suite=(--setup-suite-file "$ROOT/test/setup_suite.bash" on_it.bats)
   run within 120 "${unaware[@]}" TEST_MONGOD=--nodes=2 "$ROOT/test/run" --mongod "${suite[@]}"
   assert_line '2 passed, 0 failed'
-  assert_equal "$(wc -l <arguments)" 2
+  assert_equal "$(grep -c . arguments)" 2
   nothing_is_left mongod
 
   own_sandbox
