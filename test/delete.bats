@@ -5,7 +5,8 @@ load helpers/customers
 
 @test "delete deletes the customers with a negative checking account, and nobody else" {
   insert_documents "$(customer ann -1 5000)" "$(customer bob 0 10)" "$(customer cyd 10 -10)" "${odd_documents[@]}" \
-    '{"_id": "dan", "firstName": "D\u001b[2Jan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": -4999}]}'
+    '{"_id": {"$binary": {"base64": "w6G1yHouT0OdCw9PfwobLA==", "subType": "04"}},
+      "firstName": "D\u001b[2Jan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": -4999}]}'
   mongo "{\"insert\": \"other\", \"documents\": [$(customer eve -1 1)]}"
   run --separate-stderr script delete --delay 0
   assert_success
@@ -21,7 +22,7 @@ load helpers/customers
 	Found Checking Account with negative balance.
 	Successfully deleted customer with negative checking balance.
 	Customer name: D?[2Jan Roe
-	Customer _id: dan
+	Customer _id: c3a1b5c8-7a2e-4f43-9d0b-0f4f7f0a1b2c
 	Number of documents deleted: 1
 	---
 	Customers deleted: 2

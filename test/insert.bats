@@ -100,9 +100,7 @@ emails_and_balances() { # COLLECTION
 
 @test "when a batch fails in the middle, insert says so in one line, with its totals" {
   mongo '{"createIndexes": "accounts", "indexes": [{"key": {"address.state": 1}, "name": "state_1", "unique": true}]}'
-  run --separate-stderr script insert --records 500 --delay 0
-  assert_failure 1
-  assert_error '^insert: .*E11000 duplicate key'
+  script_fails 1 '^insert: .*E11000 duplicate key' insert --records 500 --delay 0
   assert_line --regexp '^Customers inserted: [1-9]'
   assert_line "Customers inserted: $(count)"
 }

@@ -95,13 +95,11 @@ ready"
 
 @test "without a mongod it is fetched, once, and kept; what is not there or no archive is said in a line" {
   mirror
-  run --separate-stderr script mongod --port 0 --release 8.0 --mirror "$mirror"
-  assert_failure 1
-  assert_error '^mongod: no MongoDB 8\.0 \(java\.io\.FileNotFoundException: http.*\)\. Other ways: --bin, '
+  script_fails 1 '^mongod: no MongoDB 8\.0 \(java\.io\.FileNotFoundException: http.*\)\. Other ways: --bin, ' \
+    mongod --port 0 --release 8.0 --mirror "$mirror"
   echo 'Sorry' >"$(archive)"
-  run --separate-stderr script mongod --port 0 --release 8.0 --mirror "$mirror"
-  assert_failure 1
-  assert_error '^mongod: no MongoDB 8\.0 \(java\.io\.IOException: Input is not in the \.gz format'
+  script_fails 1 '^mongod: no MongoDB 8\.0 \(java\.io\.IOException: Input is not in the \.gz format' \
+    mongod --port 0 --release 8.0 --mirror "$mirror"
 
   tar -czf "$(archive)" bin
   start mongod --port 0 --release 8.0 --mirror "$mirror"
@@ -129,30 +127,21 @@ ready"
 }
 
 @test "what cannot be is said in one line, before anything is started" {
-  run --separate-stderr script mongod --release 8.0 --port 0 --mirror http://127.0.0.1:1
-  assert_failure 1
-  assert_error '^mongod: no MongoDB 8\.0 \(java\.net\.ConnectException: Connection refused\)'
-  run --separate-stderr script mongod --release 1.0 --port 0
-  assert_failure 1
-  assert_error '^mongod: no MongoDB 1\.0 '
+  script_fails 1 '^mongod: no MongoDB 8\.0 \(java\.net\.ConnectException: Connection refused\)' \
+    mongod --release 8.0 --port 0 --mirror http://127.0.0.1:1
+  script_fails 1 '^mongod: no MongoDB 1\.0 ' mongod --release 1.0 --port 0
   JAVA_TOOL_OPTIONS='-Dde.flapdoodle.os.override=Linux|X86_64|Alpine|ALPINE_3_16' \
     run --separate-stderr script mongod --release 8.0 --port 0
   assert_failure 1
   assert_stderr_line --regexp '^mongod: no MongoDB 8\.0 \(.*: there is no mongodb distribution for alpine linux\)'
   own_sandbox
   local port=${TEST_MONGODB_URI#*127.0.0.1:}
-  run --separate-stderr script mongod --nodes 2 --port $((${port%%/*} - 1)) --bin bin/mongod
-  assert_failure 1
-  assert_error "^mongod: port ${port%%/*} is in use: "
-  run --separate-stderr script mongod --bin "$WORK/none" --port 0
-  assert_failure 1
-  assert_error "^mongod: Cannot run program \"$WORK/none\""
+  script_fails 1 "^mongod: port ${port%%/*} is in use: " mongod --nodes 2 --port $((${port%%/*} - 1)) --bin bin/mongod
+  script_fails 1 "^mongod: Cannot run program \"$WORK/none\"" mongod --bin "$WORK/none" --port 0
   local option
   for option in '--nodes 0' '--nodes 8' '--port x' '--mirror http://ann:s3cret@127.0.0.1:1'; do
     # shellcheck disable=SC2086 # option and value are two words
-    run --separate-stderr script mongod $option
-    assert_failure 2
-    assert_error '^mongod: .*--'
+    script_fails 2 '^mongod: .*--' mongod $option
     refute_stderr --partial s3cret
   done
   [ ! -e arguments ]

@@ -45,9 +45,7 @@ load helpers/customers
 
 @test "where pre-images cannot be had, reset --pre-images drops nothing, and says why" {
   refused() { # REASON
-    run --separate-stderr script reset --pre-images
-    assert_failure 1
-    assert_error "^reset: $1$"
+    script_fails 1 "^reset: $1$" reset --pre-images
     assert_equal "$(documents)" '{"_id": "kept"}'
   }
   own_sandbox --like 5.0

@@ -48,9 +48,7 @@ counters() {
   local id people=()
   for id in {1..400}; do people+=("$(customer "$id" 2000 1)"); done
   insert_documents "${people[@]}"
-  run --separate-stderr script resume_update --check
-  assert_failure 1
-  assert_error '^resume_update: no customer has a resumeCounter - '
+  script_fails 1 '^resume_update: no customer has a resumeCounter - ' resume_update --check
   start resume_update --delay 0
   wait_for resume_update.out '^Counter value' 20
   signal resume_update KILL

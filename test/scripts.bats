@@ -195,9 +195,7 @@ start_writers() { # OPTION…
   unset IFS
   for name in 'update --collection poor' 'delete --collection red' 'resume_update --collection rich'; do
     fault '{"skip": 3}' '"errorCode": 13' update delete # Unauthorized
-    run --separate-stderr script $name --delay 0
-    assert_failure 1
-    assert_error "^${name%% *}: .* - has the user readWrite\?$"
+    script_fails 1 "^${name%% *}: .* - has the user readWrite\?$" $name --delay 0
     assert_equal "$(grep -E '_id: |^Customers ' <<<"$output" | grep -oE '[0-9]+$' | xargs)" '30 31 32 3'
   done
 }

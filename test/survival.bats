@@ -52,7 +52,7 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
   for _ in 1 2; do
     tokens_in tokens.json >before.txt
     roll_the_oplog
-    wait_for_other_tokens tokens.json before.txt
+    wait_until all_are_new tokens.json before.txt
   done
   ctrl_c
   refute_regex "$(cat tokens.json)" 's3cret|mongodb:'
@@ -89,12 +89,9 @@ tokens_in() { # FILE
   grep -o '"_data": "[^"]*"' "$1" || true # none before the first reading
 }
 
-wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
-  local deadline=$((SECONDS + 30))
-  until [ "$(tokens_in "$1" | grep -vcFf "$2")" = 5 ]; do
-    ((SECONDS < deadline)) || fail "in $1 there are tokens as before$(show "$1" "$2")" || return
-    pause
-  done
+all_are_new() { # FILE FILE-WITH-TOKENS
+  cat "$1" "$2"
+  [ "$(tokens_in "$1" | grep -vcFf "$2")" = 5 ]
 }
 
 @test "a token file that is another's, in use, or cannot be written is refused and left as it is" {
@@ -137,9 +134,7 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   ln -s kept/tokens.json link.json
   listen --token-file kept/tokens.json
   wait_for kept/tokens.json '("_data".*){5}'
-  run --separate-stderr script listener --token-file link.json
-  assert_failure 2
-  assert_error 'is in use'
+  script_fails 2 'is in use' listener --token-file link.json
   ctrl_c
   listen --token-file link.json
   run cat listener.out
@@ -185,13 +180,9 @@ wait_for_other_tokens() { # FILE FILE-WITH-TOKENS
   assert_equal "$stderr" 'listener: not all could be printed - disk full, or the reader gone?'
 }
 
-# Waits until the server has answered all that it was asked: nobody reads the oplog.
-wait_until_answered() {
-  local deadline=$((SECONDS + 30)) status
-  until status=$(mongo '{"serverStatus": 1}') && grep -q '"pinned": 0[,}]' <<<"$status"; do
-    ((SECONDS < deadline)) || fail "cursors are being read: $status" || return
-    pause
-  done
+# server_status '"pinned": 0[,}]'   that nobody reads the oplog: the server has answered all that it was asked
+server_status() { # REGEX
+  grep -E "$1" <<<"$(mongo '{"serverStatus": 1}')"
 }
 
 @test "history lost is told at once, in one line that says how to begin anew" {
@@ -201,7 +192,7 @@ wait_until_answered() {
   write "$(counter 1 1)"
   wait_for listener.out '^Simulate failure'
   signal listener STOP
-  wait_until_answered
+  wait_until server_status '"pinned": 0[,}]'
   roll_the_oplog
   signal listener CONT
   lost() { # STREAM REMEDY
@@ -264,7 +255,7 @@ wait_until_answered() {
   fault '"alwaysOn"' '"closeConnection": true' getMore aggregate saslStart
   # None still waits for an answer, which could be an event.
   wait_for listener.out "$away"
-  wait_until_answered
+  wait_until server_status '"pinned": 0[,}]'
   write_all_kinds 1
   refute_regex "$(cat listener.out)" 'EVENT'
   heal
@@ -305,24 +296,24 @@ wait_until_answered() {
   sed -i.old '/^MONGODB_ATLAS_URL=/s/$/\&retryReads=false/' .env # one attempt is one command
   write "$(insert '{"_id": 1}')"
   listen --fail-after 1 --fail-for 0 # with each counter the resume stream is opened anew
-  local n=1 code tried
+  local n=1 code tried all_open='"open": \{[^}]*"total": 5[,}]'
   mongo "$(failing '{"times": 50}' '"errorCode": 43, "errorLabels": []' aggregate)" "$(counter 1 1)"
   wait_for listener.out '^Restart'
   mongo '{"ping": 1}' # without a pause, all fifty would be over by then
   tried=$(heal | grep -oE '[0-9]+' | head -n 1)
   ((tried < 10)) || fail "tried $tried times"
-  wait_until_open
+  wait_until server_status "$all_open"
   for code in 6 7 63 89 91 133 134 150 189 234 262 9001 10107 11600 11602 13388 13435 13436; do
     n=$((n + 1)) # no label, as an old server
     mongo "$(failing '{"times": 1}' "\"errorCode\": $code, \"errorLabels\": []" aggregate)" "$(counter 1 $n)"
     wait_for listener.out '^Restart' $n
-    wait_until_open
+    wait_until server_status "$all_open"
   done
   n=$((n + 1))
   mongo "$(failing '{"times": 1}' '"errorCode": 12345, "errorLabels": ["ResumableChangeStreamError"]' aggregate)" \
     "$(counter 1 $n)"
   wait_for listener.out '^Restart' $n
-  wait_until_open
+  wait_until server_status "$all_open"
   fault '{"times": 1}' '"errorCode": 189, "errorLabels": []' getMore # PrimarySteppedDown while a stream is read
   n=$((n + 1))
   write "$(counter 1 $n)"
@@ -330,14 +321,6 @@ wait_until_answered() {
   ctrl_c
   assert_line "Resume stream closed, events seen: $n, counters 1..$n, 0 missed, 0 repeated"
   assert_equal "$(heal | grep -oE '[0-9]+' | head -n 1) $stderr" "$((tried + n - 1)) "
-}
-
-wait_until_open() { # all five
-  local deadline=$((SECONDS + 30)) status
-  until status=$(mongo '{"serverStatus": 1}') && grep -q '"open": {[^}]*"total": 5\b' <<<"$status"; do
-    ((SECONDS < deadline)) || fail "not five: $status" || return
-    pause
-  done
 }
 
 @test "a server that hangs is told though no connection breaks, and Ctrl-C does not wait for its answer" {
@@ -400,7 +383,8 @@ wait_until_open() { # all five
   wait_for delete.out '^Successfully' 5
   wait_for resume_update.out '^Counter value: 5$'
   order refuse
-  away_for 12
+  SECONDS=0
+  wait_until eval '((SECONDS >= 12))'
   order accept
   for name in insert update delete resume_update; do
     wait_exit $name 60
@@ -411,11 +395,6 @@ wait_until_open() { # all five
   run mongo '{"count": "new"}' '{"count": "poor", "query": {"accounts.1.balance": 105}}' '{"count": "red"}' \
     '{"count": "rich", "query": {"resumeCounter": {"$gte": 1, "$lte": 40}}}'
   assert_equal "$(grep -o '"n": [0-9]*' <<<"$output" | paste -sd' ' -)" '"n": 40 "n": 40 "n": 0 "n": 40'
-}
-
-away_for() { # SECONDS
-  local end=$((SECONDS + $1))
-  while ((SECONDS < end)); do pause; done
 }
 
 @test "a login that is refused while it runs ends the listener with that word; it does not wait for ever" {

@@ -126,6 +126,15 @@ wait_for() { # FILE REGEX [COUNT] [SECONDS]
   done
 }
 
+# wait_until answered              until that command succeeds; fails by showing what it printed instead
+wait_until() { # COMMAND…
+  local deadline=$((SECONDS + 30)) said
+  until said=$("$@"); do
+    ((SECONDS < deadline)) || fail "not within 30 s: $*"$'\n'"$said" || return
+    pause
+  done
+}
+
 pause() { sleep 0.1; } # between two looks: the only sleep of the suite
 
 ## The database
@@ -187,6 +196,13 @@ heal() {
 assert_error() { # REGEX
   assert_equal "$stderr" "${stderr_lines[0]-}"
   assert_stderr_line --regexp "$1"
+}
+
+# script_fails 2 '--limit' insert --limit x      a script that must end with this code, and say such a line
+script_fails() { # CODE REGEX NAME [ARGUMENT…]
+  run --separate-stderr script "${@:3}"
+  assert_failure "$1"
+  assert_error "$2"
 }
 
 show() { # FILE…

@@ -11,6 +11,7 @@ import com.mongodb.client.MongoClients;
 import com.mongodb.client.MongoDatabase;
 import java.util.List;
 import org.bson.Document;
+import org.bson.UuidRepresentation;
 
 import static java.util.concurrent.TimeUnit.SECONDS;
 
@@ -24,6 +25,7 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 class command {
     public static void main(String... args) {
         var settings = MongoClientSettings.builder()
+                .uuidRepresentation(UuidRepresentation.STANDARD)
                 .applyConnectionString(new ConnectionString(System.getenv("MONGODB_ATLAS_URL")))
                 .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
                 .applyToSocketSettings(socket -> socket.readTimeout(60, SECONDS)) // a hanging server is a failing test
