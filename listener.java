@@ -46,7 +46,7 @@ class listener implements Callable<Integer> {
     @Option(names = "--fail-for", description = "Seconds that it then stays closed.") int failFor = 10;
     @Option(names = "--token-file", paramLabel = "RESUME_TOKEN_FILE", showDefaultValue = NEVER,
             description = "Keeps the resume tokens, to go on after a restart.") String tokenFile = "";
-    @Option(names = "--scope", description = "Or database, or deployment.") Scope scope = Scope.collection;
+    @Option(names = "--scope", description = "Or a database, a deployment.") Scope scope = Scope.collection;
     @Option(names = "--json", description = "One JSON object an event; all else to stderr.") boolean json;
 
     public static void main(String... args) {
@@ -114,7 +114,7 @@ class listener implements Callable<Integer> {
     /** The looked-up document is the customer of this moment: its balance may be a later one. */
     String showUpdate(ChangeStreamDocument<Document> event) {
         var change = event.getUpdateDescription();
-        Document written = Document.parse(change.getUpdatedFields().toJson());
+        Document written = Document.parse(change.getUpdatedFields().toJson());  // "a.b" is one key there
         Document before = event.getFullDocumentBeforeChange();
         Document customer = before == null ? event.getFullDocument() : before;
         List<?> accounts = customer == null ? null : customer.getList("accounts", Object.class);
@@ -160,7 +160,7 @@ class listener implements Callable<Integer> {
                         + "\nCounter value: " + AUTO.string("@|bold " + counter + "|@");
             });
 
-    final List<Watch> streams = List.of(inserts, updates, deletes, replaces, resumes);  // and a new one
+    final List<Watch> streams = List.of(inserts, updates, deletes, replaces, resumes);  // and yours
 
     class Watch extends Thread {  // one change stream, and the thread that reads it
         final String title, about, headline;
@@ -221,7 +221,7 @@ class listener implements Callable<Integer> {
             try {
                 text = show.apply(event);
             } catch (RuntimeException e) {  // a customer of another shape, or a mistake in what shows it
-                text = whole(event).toJson() + "\nShown as JSON: " + text(e);
+                text = whole(event).toJson() + "\nAs JSON, because of " + text(e);
             }
             out.println(json ? new Document("stream", title).append("event", whole(event)).toJson()
                     : headline + "\n" + at + text + "\n");
@@ -342,8 +342,8 @@ class listener implements Callable<Integer> {
             missed = saved.getNumber("missed").longValue();
             for (Watch stream : streams)
                 if (saved.isDocument(stream.title)) stream.token = saved.getDocument(stream.title);
-        } catch (RuntimeException e) {
-            throw new IllegalStateException(tokenFile + " is no token file of " + watched + " - delete it?");
+        } catch (IOException | RuntimeException e) {
+            throw new IllegalStateException(tokenFile + " is no token file of " + watched + " - name one");
         }
         resumed = true;
         System.out.println("Going on after the resume tokens in " + tokenFile);
@@ -411,15 +411,15 @@ class listener implements Callable<Integer> {
 
     MongoClient connect() {
         ConnectionString url = new ConnectionString(uri);
-        System.out.printf("Hosts: %s%nDatabase: %s%nCollection: %s%n", url.getHosts(), database, collection);
         MongoClient client = MongoClients.create(MongoClientSettings.builder()
                 .applyToSocketSettings(socket -> socket.readTimeout(10, SECONDS))  // silence is an error
                 .applyConnectionString(url)                                // beats that, not what follows
-                .applyToConnectionPoolSettings(pool -> pool.maxSize(100))  // the listener needs five
+                .applyToConnectionPoolSettings(pool -> pool.maxSize(100))  // one for each stream
                 .compressorList(List.of())                                 // they would need more libraries
                 .uuidRepresentation(UuidRepresentation.STANDARD)           // as other languages write them
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY).build());  // as streams
         client.withTimeout(5, SECONDS).withReadPreference(nearest()).listDatabaseNames().first();  // not 30 s
+        System.out.printf("Hosts: %s%nDatabase: %s%nCollection: %s%n", url.getHosts(), database, collection);
         Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));  // Ctrl-C, it waits for call():
         Runtime.getRuntime().addShutdownHook(new Thread(() -> done.completeOnTimeout(1, 9, SECONDS).join()));
         return client;
@@ -427,13 +427,13 @@ class listener implements Callable<Integer> {
 
     static String why(Throwable e) {  // and what to do; a quotation may be a password
         String told = e instanceof MongoCommandException m ? m.getErrorMessage() : "" + e.getMessage();
-        if (e.getCause() instanceof DotenvException) return ".env: save it as UTF-8, each line as NAME=value";
+        if (e.getCause() instanceof DotenvException) return ".env: UTF-8 without BOM, each line NAME=value";
         if (e instanceof IllegalArgumentException) return told.split("['\".\\[]")[0] + " - see .env.example";
         if (e instanceof MongoSecurityException) return "login refused - user, password, authSource right?";
         if (told.contains("GHOST")) return "the replica set is not initiated - in mongosh: rs.initiate()";
-        if (told.contains("UnknownHost")) return "no such host - right? or directConnection=true?";
+        if (told.matches("(?s).*(UnknownHost|SRV ).*")) return "no such host - or try directConnection=true";
         if (e instanceof MongoClientException || e instanceof MongoSocketException)
-            return "cannot reach MongoDB (" + told.replaceAll(".*: |[,}].*", "") + ") - does it run? let in?";
+            return "cannot reach MongoDB: " + told.replaceAll(".*: |}.*| that.*", "") + " - up? let in?";
         boolean denied = e instanceof MongoException it && List.of(13, 8000).contains(it.getCode());
         return denied ? told.replaceAll("command \\{ (\\w+).*", "$1") + " - has the user readWrite?" : told;
     }

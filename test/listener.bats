@@ -212,7 +212,7 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   run cat listener.out
   refute_line --regexp "^=== DELETE|"$'[\001-\011\013-\037]|\u202e|\u009b'
   assert_equal "$(shown 'INSERT EVENT' | grep -c ' | Emailing user: ')" 2
-  assert_equal "$(shown 'UPDATE EVENT' | sed -E 's/^\{.*"(open|much)".* \| Shown as JSON: .*/\1/; s/ \| .*//' |
+  assert_equal "$(shown 'UPDATE EVENT' | sed -E 's/^\{.*"(open|much)".* \| As JSON, because of .*/\1/; s/ \| .*//' |
     sort | xargs)" 'Customer edited Customer edited much open'
   assert_line $'Customer: Ann \u0646\u200c\u0647' # joiners are letters of a name
   run shown 'RESUME EXAMPLE'

@@ -82,15 +82,15 @@ class replace implements Callable<Integer> {
 
     MongoClient connect() {
         ConnectionString url = new ConnectionString(uri);
-        System.out.printf("Hosts: %s%nDatabase: %s%nCollection: %s%n", url.getHosts(), database, collection);
         MongoClient client = MongoClients.create(MongoClientSettings.builder()
                 .applyToSocketSettings(socket -> socket.readTimeout(10, SECONDS))  // silence is an error
                 .applyConnectionString(url)                                // beats that, not what follows
-                .applyToConnectionPoolSettings(pool -> pool.maxSize(100))  // the listener needs five
+                .applyToConnectionPoolSettings(pool -> pool.maxSize(100))  // one for each stream
                 .compressorList(List.of())                                 // they would need more libraries
                 .uuidRepresentation(UuidRepresentation.STANDARD)           // as other languages write them
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY).build());  // as streams
         client.withTimeout(5, SECONDS).withReadPreference(nearest()).listDatabaseNames().first();  // not 30 s
+        System.out.printf("Hosts: %s%nDatabase: %s%nCollection: %s%n", url.getHosts(), database, collection);
         Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));  // Ctrl-C, it waits for call():
         Runtime.getRuntime().addShutdownHook(new Thread(() -> done.completeOnTimeout(1, 9, SECONDS).join()));
         return client;
@@ -98,13 +98,13 @@ class replace implements Callable<Integer> {
 
     static String why(Throwable e) {  // and what to do; a quotation may be a password
         String told = e instanceof MongoCommandException m ? m.getErrorMessage() : "" + e.getMessage();
-        if (e.getCause() instanceof DotenvException) return ".env: save it as UTF-8, each line as NAME=value";
+        if (e.getCause() instanceof DotenvException) return ".env: UTF-8 without BOM, each line NAME=value";
         if (e instanceof IllegalArgumentException) return told.split("['\".\\[]")[0] + " - see .env.example";
         if (e instanceof MongoSecurityException) return "login refused - user, password, authSource right?";
         if (told.contains("GHOST")) return "the replica set is not initiated - in mongosh: rs.initiate()";
-        if (told.contains("UnknownHost")) return "no such host - right? or directConnection=true?";
+        if (told.matches("(?s).*(UnknownHost|SRV ).*")) return "no such host - or try directConnection=true";
         if (e instanceof MongoClientException || e instanceof MongoSocketException)
-            return "cannot reach MongoDB (" + told.replaceAll(".*: |[,}].*", "") + ") - does it run? let in?";
+            return "cannot reach MongoDB: " + told.replaceAll(".*: |}.*| that.*", "") + " - up? let in?";
         boolean denied = e instanceof MongoException it && List.of(13, 8000).contains(it.getCode());
         return denied ? told.replaceAll("command \\{ (\\w+).*", "$1") + " - has the user readWrite?" : told;
     }

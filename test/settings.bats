@@ -22,34 +22,37 @@ nothing_written() {
 
 # settings DIRECTORY [OPTION…]: those that a script in this folder has found, on one line
 settings() {
-  (cd "$1" && script reset "${@:2}" 2>/dev/null) | sed 's/^[^:]*: //' | paste -sd' ' -
+  (cd "$1" && script reset "${@:2}") | sed -nE 's/^(Hosts|Database|Collection): //p' | paste -sd' ' -
 }
 
 @test "an option beats the environment, this beats .env, and .env beats the default" {
-  at() { echo "mongodb://127.0.0.1:$1/?serverSelectionTimeoutMS=1"; } # nobody listens there
-  printf '%s\n' "MONGODB_ATLAS_URL=$(at 1)" DATABASE=file_db COLLECTION=file_coll >.env
+  own_sandbox
+  local port=${TEST_MONGODB_URI##*:}
+  at() { echo "mongodb://$1:${port%%/*}/?directConnection=true"; } # three names of the same
+  printf '%s\n' "MONGODB_ATLAS_URL=$(at 127.0.0.1)" DATABASE=file_db COLLECTION=file_coll >.env
   mkdir elsewhere # no .env here
-  assert_equal "$(settings elsewhere --uri "$(at 3)")" '[127.0.0.1:3] bankdatabase accounts'
-  assert_equal "$(settings .)" '[127.0.0.1:1] file_db file_coll'
+  assert_equal "$(settings elsewhere --uri "$(at localhost)")" "[localhost:${port%%/*}] bankdatabase accounts"
+  assert_equal "$(settings .)" "[127.0.0.1:${port%%/*}] file_db file_coll"
   export MONGODB_ATLAS_URL DATABASE=env_db COLLECTION=env_coll
-  MONGODB_ATLAS_URL=$(at 2)
-  assert_equal "$(settings .)" '[127.0.0.1:2] env_db env_coll'
-  assert_equal "$(settings . --uri "$(at 3)" --database option_db --collection option_coll)" \
-    '[127.0.0.1:3] option_db option_coll'
+  MONGODB_ATLAS_URL=$(at 127.1)
+  assert_equal "$(settings .)" "[127.1:${port%%/*}] env_db env_coll"
+  assert_equal "$(settings . --uri "$(at localhost)" --database option_db --collection option_coll)" \
+    "[localhost:${port%%/*}] option_db option_coll"
 }
 
 @test "an .env as it was written for the Python original is understood" {
-  cat >.env <<-'ENV'
+  own_sandbox
+  cat >.env <<-ENV
 	# change stream demo
 
 	NUM_RECORDS_TO_GENERATE = 3
 	DATABASE = "bankdatabase"
 	COLLECTION=clients
 	UNUSED=
-	MONGODB_ATLAS_URL = "mongodb://ann:s3cret@127.0.0.1:1/bankdatabase?retryWrites=true&serverSelectionTimeoutMS=1"
+	MONGODB_ATLAS_URL = "${TEST_MONGODB_URI%%/\?*}/bankdatabase?retryWrites=true&${TEST_MONGODB_URI##*\?}"
 	ENV
-  assert_equal "$(settings .)" '[127.0.0.1:1] bankdatabase clients'
-  run --separate-stderr script insert --uri "$TEST_MONGODB_URI" --database "$database" --delay 0
+  assert_regex "$(settings .)" '^\[127.0.0.1:[0-9]+\] bankdatabase clients$'
+  run --separate-stderr script insert --delay 0
   assert_line 'Customers inserted: 3'
 }
 
@@ -62,7 +65,7 @@ settings() {
   )
   for line in "${lines[@]}"; do
     printf '%s\n' "DATABASE=$database" '' "$line" COLLECTION=accounts >.env
-    refused '^reset: \.env: save it as UTF-8, each line as NAME=value$' reset --uri "$TEST_MONGODB_URI"
+    refused '^reset: \.env: UTF-8 without BOM, each line NAME=value$' reset --uri "$TEST_MONGODB_URI"
   done
   nothing_written
 }
@@ -81,10 +84,10 @@ settings() {
 
 @test "a server that cannot be reached or does not let us in is told within seconds, in a line" {
   local soon='?serverSelectionTimeoutMS=100'
-  failed '^reset: cannot reach MongoDB \(Connection refused\) - does it run\? let in\?$' reset --uri mongodb://ann:s3cret@127.0.0.1:1/
-  failed '^insert: no such host - right\? or directConnection=true\?$' \
+  failed '^reset: cannot reach MongoDB: Connection refused - up\? let in\?$' reset --uri mongodb://ann:s3cret@127.0.0.1:1/
+  failed '^insert: no such host - or try directConnection=true$' \
     insert --uri "mongodb://ann:s3cret@no-such-host.invalid/$soon"
-  failed '^insert: cannot reach MongoDB ' insert --uri "mongodb+srv://ann:s3cret@no-such-host.invalid/$soon"
+  failed '^insert: no such host - ' insert --uri "mongodb+srv://ann:s3cret@no-such-host.invalid/$soon"
   local server=${TEST_MONGODB_URI#*://} # and maybe a user
   failed '^reset: login refused - user, password, authSource right\?$' \
     reset --uri "${TEST_MONGODB_URI%%://*}://ann:s3cret%40s3cret@${server#*@}"
@@ -129,6 +132,9 @@ settings() {
     'mongodb://key:s3cret@%/?authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:s3cret&'; do
     failed '^reset: (cannot reach MongoDB|no such host)' reset --uri "${uri/@%/@$host}serverSelectionTimeoutMS=1"
   done
+  # What stands before a / ? or # that is not escaped is read as host and port.
+  run --separate-stderr script reset --uri 'mongodb://ann:2024?serverSelectionTimeoutMS=1'
+  refute_regex "$output$stderr" 2024
   # Mistyped, picocli quotes what it was given.
   refused '^reset: Unknown options?:' reset --url 'mongodb://ann:s3cret@127.0.0.1/?proxyPassword=s3cret'
   refused '^reset: Unmatched argument at index 0: *$' reset ann:s3cret@127.0.0.1

@@ -106,7 +106,7 @@ all_are_new() { # FILE FILE-WITH-TOKENS
     local before
     before=$(cksum tokens.json)
     fails 2 "${tokens[@]}" "${@:2}"
-    assert_error "^listener: tokens.json is no token file of $1 - delete it\?$"
+    assert_error "^listener: tokens.json is no token file of $1 - name one$"
     refute_line --regexp 'thread started'
     assert_equal "$(cksum tokens.json)" "$before"
   }
