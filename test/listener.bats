@@ -338,6 +338,20 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   assert_equal "$(grep -c 'is gone' listener.out)" 2
 }
 
+@test "a sixth stream, put beside the five, is opened and read with them, and has the pre-image" {
+  needs 6
+  write '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}' "$(insert '{"_id": 1, "n": 5}')"
+  sed -e '/^    final List<Watch> streams/i\
+    final Watch mine = new Watch("Mine", 1, "MINE", "My own.", eq("operationType", "update"),\
+            event -> "before: " + event.getFullDocumentBeforeChange().get("n"));' \
+    -e 's/replaces, resumes);/replaces, resumes, mine);/' "$ROOT/listener.java" >listener.java
+  start_command mine "$ROOT/test/jbang" run --quiet listener.java
+  wait_for mine.out ' listener thread started\.$' 6
+  write "$(update 1 '{"n": 6}')" "$(update 1 '{"$set": {"n": 7}}')"
+  wait_for mine.out '^before: 6$'
+  wait_for mine.out '^=== (REPLACE|UPDATE) EVENT ===$' 2
+}
+
 @test "--json prints one JSON object per event, in UTF-8 in any locale, and nothing else on standard output" {
   LC_ALL=C start listener --json --fail-after 1 --fail-for 0
   wait_for listener.err '^(Insert|Update|Delete|Replace|Resume) listener thread started\.$' 5
