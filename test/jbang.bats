@@ -1,6 +1,7 @@
 # test/jbang: JBang on a machine that may have none.
 
 load helpers/helpers
+load helpers/machine
 
 setup() {
   common_setup
@@ -19,29 +20,6 @@ setup() {
 demo_jbang() { run --separate-stderr "${jbang:-$ROOT/test/jbang}" "$@" </dev/null; }
 
 assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LINE… on stdout, and nothing on stderr
-
-program() { # FILE <<'SH'           puts a program there
-  rm -f "$1" && mkdir -p "$(dirname "$1")"
-  { echo '#!/bin/bash' && cat; } >"$1" && chmod +x "$1"
-}
-
-new_home() { # in which JBang is set up, and no more
-  mkdir -p home/.cache/change-stream-demo
-  ln -s ~/.cache/change-stream-demo/jbang-* home/.cache/change-stream-demo/
-  export HOME=$WORK/home && unset JAVA_HOME XDG_CACHE_HOME "${!JBANG_@}"
-}
-
-# A machine with all that PATH has, but nothing that leads to JBang, and an empty home.
-bare_machine() {
-  local dirs dir repository=$HOME/.m2
-  export HOME="$WORK/a home" bin=$WORK/bin
-  mkdir "$bin" "$HOME" && ln -s "$repository" "$HOME/.m2"
-  IFS=: read -ra dirs <<<"$PATH"
-  for dir in "${dirs[@]}"; do ln -s "$dir"/* "$bin" 2>/dev/null || true; done # the first of a name wins
-  rm -f "$bin/jbang" && program "$bin/curl" <<<'exit 28'
-  export PATH=$bin
-  unset JAVA_HOME JBANG_DIR XDG_CACHE_HOME
-}
 
 @test "arguments, stdin and the exit code pass through untouched, with and without options of JBang" {
   local arguments=('' 'two words' "it's" '"quoted"' '$HOME `id` \' $'two\nlines' '*' 'ä' '') options

@@ -80,12 +80,10 @@ start_sandbox() { # OPTION…
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
   run --separate-stderr script sandbox --help
   assert_success
-  local text
-  text=$(tr -s ' \n' ' ' <<<"$output")
-  assert_regex "$text" 'keeps nothing when it ends'
-  assert_regex "$text" 'asks for no password'
-  assert_regex "$text" 'nothing but this demo'
-  assert_regex "$text" 'configureFailPoint'
+  local words
+  for words in 'keeps nothing when it ends' 'asks for no password' 'nothing but this demo' configureFailPoint; do
+    assert_regex "$(tr -s ' \n' ' ' <<<"$output")" "$words"
+  done
   local bad
   for bad in "--port 70000" "--port none" "--oplog-size 0" "--like 3.6" "--durable"; do
     # shellcheck disable=SC2086 # option and value are two words

@@ -3,18 +3,6 @@
 load helpers/helpers
 load helpers/listening
 
-tokens=(--token-file tokens.json)
-
-# Pushes everything before it out of a small oplog, with changes that no stream of ours lets through.
-roll_the_oplog() {
-  local documents
-  documents=$(for i in {1..300}; do echo "{\"_id\": $i}"; done)
-  write "{\"insert\": \"elsewhere\", \"documents\": [${documents//$'\n'/,}]}" '{"drop": "elsewhere"}'
-}
-
-away='^No answer from MongoDB for 3 s$'
-back='^MongoDB answers again, after [0-9]+\.[0-9] s$'
-
 @test "killed ten times in 10,000 updates, it shows each one" {
   local documents batch kill
   documents=$(for i in {1..1000}; do echo '{"accounts": [{"type": "checking", "balance": 2000}]}'; done)
@@ -83,15 +71,6 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
   heal
   listen "${tokens[@]}"
   shows_all_kinds
-}
-
-tokens_in() { # FILE
-  grep -o '"_data": "[^"]*"' "$1" || true # none before the first reading
-}
-
-all_are_new() { # FILE FILE-WITH-TOKENS
-  cat "$1" "$2"
-  [ "$(tokens_in "$1" | grep -vcFf "$2")" = 5 ]
 }
 
 @test "a token file that is another's, in use, or cannot be written is refused and left as it is" {
@@ -178,11 +157,6 @@ all_are_new() { # FILE FILE-WITH-TOKENS
   wait_exit head
   assert_failure 1
   assert_equal "$stderr" 'listener: not all could be printed - disk full, or the reader gone?'
-}
-
-# server_status '"pinned": 0[,}]'   that nobody reads the oplog: the server has answered all that it was asked
-server_status() { # REGEX
-  grep -E "$1" <<<"$(mongo '{"serverStatus": 1}')"
 }
 
 @test "history lost is told at once, in one line that says how to begin anew" {

@@ -76,21 +76,15 @@ fails_in_step() { # NAME STEP DIFFERENCE…: the last replay names that step of 
 }
 
 @test "the player never shows a password" {
+  export MONGODB_ATLAS_URL=$TEST_MONGODB_URI
+  refused() { # CODE REGEX ARGUMENT…
+    script_fails "$1" "^replay: $2" replay "${@:3}"
+    refute_regex "$output$stderr" s3c
+  }
   local trace=$ROOT/test/scenarios/recorded/09-nothing-there-yet.json
-  run --separate-stderr script replay --uri 'mongodb://ann:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=200' "$trace"
-  assert_failure 1
-  assert_stderr_line --regexp '^replay: .*127\.0\.0\.1:1'
-  refute_regex "$output$stderr" s3c
-
-  run --separate-stderr script replay --uri mongodb://ann:s3c@s3cret:x/ "$trace"
-  assert_failure 2
-  assert_stderr_line --regexp '^replay: --uri is no MongoDB connection string'
-  refute_regex "$output$stderr" s3c
-
-  run --separate-stderr replay mongodb://ann:s3cret@127.0.0.1/ # where the name of a trace should be
-  assert_failure 2
-  assert_stderr_line --regexp '^replay: '
-  refute_regex "$output$stderr" s3c
+  refused 1 '.*127\.0\.0\.1:1' --uri 'mongodb://ann:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=200' "$trace"
+  refused 2 '--uri is no MongoDB connection string' --uri mongodb://ann:s3c@s3cret:x/ "$trace"
+  refused 2 '' mongodb://ann:s3cret@127.0.0.1/ # where the name of a trace should be
 }
 
 teardown() {
@@ -104,9 +98,7 @@ teardown() {
   made=other database=other
   insert_documents '{"_id": "precious"}'
 
-  run --separate-stderr replay "$trace"
-  assert_failure 2
-  assert_stderr_line --regexp "^replay: the server has a database 'other' already"
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI script_fails 2 "^replay: the server has a database 'other' already" replay "$trace"
   assert_equal "$(count)" 1
 
   replay --force "$trace"

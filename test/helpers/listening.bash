@@ -88,3 +88,30 @@ shows_all_kinds() { # [COUNT]
     wait_for listener.out "^=== $kind ===$" "${1:-1}"
   done
 }
+
+## What it has of a server that fails, and of its token file
+
+tokens=(--token-file tokens.json)
+away='^No answer from MongoDB for 3 s$'
+back='^MongoDB answers again, after [0-9]+\.[0-9] s$'
+
+# Pushes everything before it out of a small oplog, with changes that no stream of ours lets through.
+roll_the_oplog() {
+  local documents
+  documents=$(for i in {1..300}; do echo "{\"_id\": $i}"; done)
+  write "{\"insert\": \"elsewhere\", \"documents\": [${documents//$'\n'/,}]}" '{"drop": "elsewhere"}'
+}
+
+tokens_in() { # FILE
+  grep -o '"_data": "[^"]*"' "$1" || true # none before the first reading
+}
+
+all_are_new() { # FILE FILE-WITH-TOKENS
+  cat "$1" "$2"
+  [ "$(tokens_in "$1" | grep -vcFf "$2")" = 5 ]
+}
+
+# server_status '"pinned": 0[,}]'   that nobody reads the oplog: the server has answered all that it was asked
+server_status() { # REGEX
+  grep -E "$1" <<<"$(mongo '{"serverStatus": 1}')"
+}

@@ -1,0 +1,26 @@
+# For the tests of test/jbang: machines that lack what ours has.
+
+# shellcheck shell=bash
+
+program() { # FILE <<'SH'           puts a program there
+  rm -f "$1" && mkdir -p "$(dirname "$1")"
+  { echo '#!/bin/bash' && cat; } >"$1" && chmod +x "$1"
+}
+
+new_home() { # in which JBang is set up, and no more
+  mkdir -p home/.cache/change-stream-demo
+  ln -s ~/.cache/change-stream-demo/jbang-* home/.cache/change-stream-demo/
+  export HOME=$WORK/home && unset JAVA_HOME XDG_CACHE_HOME "${!JBANG_@}"
+}
+
+# A machine with all that PATH has, but nothing that leads to JBang, and an empty home.
+bare_machine() {
+  local dirs dir repository=$HOME/.m2
+  export HOME="$WORK/a home" bin=$WORK/bin
+  mkdir "$bin" "$HOME" && ln -s "$repository" "$HOME/.m2"
+  IFS=: read -ra dirs <<<"$PATH"
+  for dir in "${dirs[@]}"; do ln -s "$dir"/* "$bin" 2>/dev/null || true; done # the first of a name wins
+  rm -f "$bin/jbang" && program "$bin/curl" <<<'exit 28'
+  export PATH=$bin
+  unset JAVA_HOME JBANG_DIR XDG_CACHE_HOME
+}
