@@ -10,23 +10,7 @@ load helpers/customers
   mongo "{\"insert\": \"other\", \"documents\": [$(customer eve -1 1)]}"
   run --separate-stderr script delete --delay 0
   assert_success
-  assert_transcript <<-'TEXT'
-	Delete Bank Account Data
-	Checking Acct with negative balance
-	---
-	Found Checking Account with negative balance.
-	Successfully deleted customer with negative checking balance.
-	Customer name: ann Doe
-	Customer _id: ann
-	Number of documents deleted: 1
-	Found Checking Account with negative balance.
-	Successfully deleted customer with negative checking balance.
-	Customer name: D?[2Jan Roe
-	Customer _id: c3a1b5c8-7a2e-4f43-9d0b-0f4f7f0a1b2c
-	Number of documents deleted: 1
-	---
-	Customers deleted: 2
-	TEXT
+  assert_transcript <"$ROOT/test/transcripts/delete.txt"
   run mongo '{"find": "accounts", "projection": {"_id": 1}}' '{"find": "other", "projection": {"_id": 1}}'
   assert_equal "$output" "$(printf '{"_id": "%s"}\n' bob cyd sample empty text null bare words eve)"
 }

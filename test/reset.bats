@@ -9,14 +9,7 @@ load helpers/customers
       "indexes": [{"key": {"email": 1}, "name": "email_1", "unique": true, "sparse": true}]}'
   run --separate-stderr script reset
   assert_success
-  assert_transcript <<-'TEXT'
-	RESET SCRIPT
-	---
-	Dropped collection: accounts
-	Created collection: accounts
-	Sample record id: ID
-	---
-	TEXT
+  assert_transcript <"$ROOT/test/transcripts/reset.txt"
   local id
   id=$(sed -n 's/^Sample record id: //p' <<<"$output")
   run mongo '{"find": "accounts"}' '{"find": "other"}' '{"listIndexes": "accounts"}'

@@ -13,17 +13,7 @@ counters() {
   mongo "{\"insert\": \"other\", \"documents\": [$(customer dan 2000 1)]}"
   run --separate-stderr script resume_update --delay 0
   assert_success
-  assert_transcript <<-'TEXT'
-	Resume Example
-	Update a field on Checking Accts w/ balance > $1k
-	---
-	Found Checking Account w/ balance > $1000.
-	Successful update with matched: 1 and modified count: 1
-	Incremented resumeCounter to customer acct with _id: ann
-	Counter value: 1
-	---
-	Customers updated: 1
-	TEXT
+  assert_transcript <"$ROOT/test/transcripts/resume_update.txt"
   insert_documents "$(customer eve 2000 1)" "$(customer fay 2000 1)"
   run --separate-stderr script resume_update --delay 0 --limit 1
   assert_success

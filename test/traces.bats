@@ -3,29 +3,10 @@
 # scenarios/recorded/README.md.
 
 load helpers/helpers
+load helpers/traces
 
 setup_file() {
   export BATS_NO_PARALLELIZE_WITHIN_FILE=true # every replay uses the same two databases
-}
-
-# One JVM plays any number of traces, so each test calls it as seldom as it can. The sandbox shows an event at once.
-replay() { # [OPTION…] TRACE…
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI script replay ${TEST_SANDBOX:+--wait 50} "$@"
-}
-
-# A copy of a trace in which one step is another. A trace has one step a line, the first in its third line.
-alter() { # NAME TRACE STEP SED-COMMAND [DIFFERENCE]
-  local original=$ROOT/test/scenarios/recorded/$2.json
-  sed "$(($3 + 2))$4" "$original" >"$WORK/$1.json"
-  ! cmp -s "$original" "$WORK/$1.json" || fail "nothing was altered for $1"
-  expected+=("$1 $3 ${5-}")
-}
-
-fails_in_step() { # NAME STEP DIFFERENCE…: the last replay names that step of that trace, and no other
-  local report
-  report=$(awk -v trace="$1.json" '/^(ok|FAILED) /{inside = $2 == trace} inside' <<<"$output")
-  [[ $report == "FAILED  $1.json"*"  step $2: "*"differs:  ${*:3}"* ]] && [ "$(grep -c '^  step ' <<<"$report")" = 1 ] ||
-    fail "$1 was to fail in step $2 only: ${*:3}"$'\n'"$report"
 }
 
 @test "the server answers all scenarios that were recorded on a real MongoDB as one of its version does" {
@@ -35,25 +16,11 @@ fails_in_step() { # NAME STEP DIFFERENCE…: the last replay names that step of 
 }
 
 @test "the player goes red at whatever is not as recorded, and names the step" {
-  alter field 01-five-operations 5 's/"firstName": "Ann"/"firstName": "Eve"/' \
-    "events.0.fullDocument.firstName has another value"
-  alter new-field 01-five-operations 5 's/, "documentKey": {"_id": 1}//' "events.0.documentKey is not expected"
-  alter dotted 02-update-kinds 6 's/"a.b": 2, "a.c": 3/"a": {"b": 2, "c": 3}/' \
-    "events.0.updateDescription.updatedFields.a is missing"
-  alter no-event 01-five-operations 5 's/"events": \[\(.*\)\], "open"/"events": [\1, \1], "open"/' \
-    "events.1 is missing"
-  alter new-event 01-five-operations 5 's/"events": \[.*\], "open"/"events": [], "open"/' "events.0 is not expected"
-  alter order 06-resume 11 's/"n": 1\(.*\)"n": 2/"n": 2\1"n": 1/' \
-    "events.0.fullDocument.n has another value"
-  alter token 01-five-operations 5 's/<token>/<other>/' "events.0._id has another value"
-  alter code 10-refusals 2 's/"code": 9,/"code": 10,/' "error.code has another value"
-  alter label 10-refusals 16 's/NonResumable/Resumable/' "error.labels.0 is missing"
-  alter no-error 10-refusals 2 's/"expect": .*/"expect": {"pbrt": true, "open": true}},/' "pbrt is missing"
-  alter new-error 10-refusals 14 's/"expect": .*/"expect": {"error": {"code": 20}}},/' "error is missing"
-  alter closed 01-five-operations 2 's/"open": true}/"open": false}/' "open has another value"
-  alter still-open 07-drop-invalidates 11 's/"open": false/"open": true/' "open has another value"
-  alter reply 01-five-operations 4 's/"expect": {"n": 1}/"expect": {"n": "1"}/' "n has another value"
-  alter unnamed 01-five-operations 7 's/, "nModified": 1//' "nModified is not expected"
+  local name trace step expression difference
+  while IFS='~' read -r name trace step expression difference; do
+    alter "$name" "$trace" "$step" "$expression"
+    expected+=("$name $step $difference")
+  done < <(grep -v '^#' "$ROOT/test/scenarios/altered.list" | sed 's/ *~ */~/g')
   run --separate-stderr replay "$WORK"/*.json
   assert_failure 1
   # shellcheck disable=SC2086 # name, step and difference

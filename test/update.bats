@@ -10,20 +10,7 @@ load helpers/customers
   mongo "{\"insert\": \"other\", \"documents\": [$(customer fay 1 1)]}"
   run --separate-stderr script update --delay 0
   assert_success
-  assert_transcript <<-'TEXT'
-	Update Bank Account Data
-	---
-	Found Checking Account with under $1000.
-	Customer: ann Doe
-	Successful update with matched: 1 and modified count: 1
-	Added $100 to customer acct with _id: ann
-	Found Checking Account with under $1000.
-	Customer: D?[2Jan Roe
-	Successful update with matched: 1 and modified count: 1
-	Added $100 to customer acct with _id: dan
-	---
-	Customers updated: 2
-	TEXT
+  assert_transcript <"$ROOT/test/transcripts/update.txt"
   # savings and checking, but for dan
   assert_equal "$(balances)" "$(printf '%s\n' 'ann 5000 1099' 'bob 10 1000' 'dan 1050 20')"
   assert_equal "$(count '{"accounts": {"$elemMatch": {"type": "checking", "balance": {"$type": "int"}}}}')" 3

@@ -30,7 +30,7 @@ about_customers() {
   sed -n '/^Found/,/^=/{/^=/!p;}' <<<"$output"
 }
 
-# assert_transcript <<'TEXT'       the whole of stdout after the settings and before the time that it took, with ids
+# assert_transcript <FILE         the whole of stdout after the settings and before the time that it took, with ids
 #                                  masked and rules as ---, and an empty stderr
 assert_transcript() {
   local rule
@@ -40,4 +40,39 @@ assert_transcript() {
     "$(printf '%s\n' 'Hosts: URI' "Database: $database" 'Collection: accounts' --- && cat &&
       printf '%s\n' 'Total Time Elapsed (in seconds): TIME' ---)"
   assert_equal "$stderr" ''
+}
+
+## All writers at once, each with a collection of its own
+
+writers=(insert update delete resume_update)
+
+# Ctrl-C for all four; each ends with the customer in hand, its totals and exit code 130.
+ctrl_c_after_one_customer() {
+  local name
+  for name in "${writers[@]}"; do signal $name INT; done
+  for name in "${writers[@]}"; do
+    wait_exit $name
+    assert_failure 130
+    assert_equal "$stderr" ''
+    assert_line --regexp '^(Inserted record: 1 of|Added .* ann$|Number of documents deleted: 1|Counter value: 1)'
+    assert_equal "$(tail -n 4 <<<"$output" | sed -E 's/ [a-z]+d: / DONE: /; s/[0-9]+\.[0-9]+/TIME/')" "$(printf '%s\n' \
+      ============================================================ 'Customers DONE: 1' \
+      'Total Time Elapsed (in seconds): TIME' ============================================================)"
+  done
+  run mongo '{"count": "new"}' '{"count": "poor", "query": {"accounts.balance": 101}}' '{"count": "red"}' \
+    '{"count": "rich", "query": {"resumeCounter": 1}}'
+  assert_equal "$(grep -o '"n": [0-9]*' <<<"$output" | paste -sd' ' -)" '"n": 1 "n": 1 "n": 1 "n": 1'
+}
+
+one_collection_each() {
+  mongo "{\"insert\": \"poor\", \"documents\": [$(customer ann 1 1), $(customer bob 1 1)]}" \
+    "{\"insert\": \"red\", \"documents\": [$(customer ann -1 1), $(customer bob -1 1)]}" \
+    "{\"insert\": \"rich\", \"documents\": [$(customer ann 2000 1), $(customer bob 2000 1), $(customer cyd 2000 1)]}"
+}
+
+start_writers() { # OPTION…
+  start insert --collection new "$@"
+  start update --collection poor "$@"
+  start delete --collection red "$@"
+  start resume_update --collection rich "$@"
 }
