@@ -79,6 +79,7 @@ settings() {
   bad 'user information' --uri mongodb://ann:s3cret@s3cret@127.0.0.1:1/
   bad 'host and port' --uri mongodb://ann:s3cret/s3cret@127.0.0.1:1/
   bad 'host and port' --uri 'mongodb://ann:s3cret?s3cret@127.0.0.1:1/'
+  bad 'option' --uri 'mongodb://127.0.0.1:1/?proxyPassword=s&s3cret'
   bad 'proxyHost' --uri 'mongodb://127.0.0.1:1/?proxyPassword=s3cret'
 }
 
@@ -155,6 +156,8 @@ settings() {
   mongo '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}'
   wait_for listener.out '^=== DELETE EVENT ===$'
   refute_regex "$(cat listener.out)" 'No answer'
+  busy() { mongo '{"serverStatus": 1}' | grep -E '"pinned": [3-5][,}]'; } # streams that are read at this moment
+  wait_until busy
 }
 
 @test "names in .env are read as UTF-8, in any locale" {
