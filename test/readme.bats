@@ -3,24 +3,7 @@
 # programs say.
 
 load helpers/helpers
-
-# The lines of the README's code blocks that begin with this fence.
-blocks() { # FENCE
-  awk -v fence="\`\`\`$1" '/^```/ { inside = $0 == fence; next } inside' "$ROOT/README.md"
-}
-
-# What differs from run to run.
-normalized() { # FILE
-  sed -E "s/[0-9a-f]{24}/ID/g; s/'_data': '[0-9A-F]+'/TOKEN/; s/(failure for )[0-9]+/\\1N/" "$1"
-}
-
-# Prints the first line of the transcript that the program did not say, or not in this order; … stands for any lines.
-unsaid() { # TRANSCRIPT OUTPUT
-  awk '
-    NR == FNR { if ($0 != "…") wanted[++n] = $0; next }
-    at < n && $0 == wanted[at + 1] { at++ }
-    END { if (at < n) print wanted[at + 1] }' <(normalized "$1") <(normalized "$2")
-}
+load helpers/readme
 
 @test "the walk-through of the README works in a fresh copy whose path has a space, and shows what the README shows" {
   mkdir "$WORK/a copy"

@@ -4,17 +4,10 @@
 load helpers/helpers
 load helpers/listening
 
-start_sandbox() { # OPTION…
-  start sandbox --port 0 "$@"
-  wait_for sandbox.out '^ready$'
-  uri=$(grep -o 'mongodb://.*' sandbox.out)
-  port=${uri#*127.0.0.1:} port=${port%%/*}
-}
-
 @test "the sandbox prints its URI, then ready, and answers at once, on loopback only" {
-  start_sandbox
+  own_sandbox
   assert_equal "$(grep -n . sandbox.out | grep -E 'mongodb://|ready' | cut -d: -f1 | paste -sd' ')" "2 3"
-  TEST_MONGODB_URI=$uri run mongo '{"ping": 1}'
+  run mongo '{"ping": 1}'
   assert_success
   local address
   for address in $(hostname -I); do
@@ -43,15 +36,13 @@ start_sandbox() { # OPTION…
 }
 
 @test "a port that is taken is an error that says what to do" {
-  start_sandbox
-  run --separate-stderr script sandbox --port "$port"
-  assert_failure 1
-  assert_equal "$output" ""
-  assert_error "^sandbox: port $port cannot be taken .*--port"
+  own_sandbox
+  script_fails 1 "^sandbox: port $port cannot be taken .*--port" sandbox --port "$port"
+  refute_output
 }
 
 @test "the sandbox ends on Ctrl-C and on TERM, and gives its port back" {
-  start_sandbox
+  own_sandbox
   signal sandbox INT
   wait_exit sandbox
   assert_failure 130
@@ -98,14 +89,14 @@ start_sandbox() { # OPTION…
 
 # On the sandbox that the test has started, else on that of all tests. It shows an event at once.
 play() { # SCENARIO…
-  [ -n "${uri:-}${TEST_SANDBOX:-}" ] || start_sandbox
-  MONGODB_ATLAS_URL=${uri:-$TEST_MONGODB_URI} run --separate-stderr script replay --wait 50 \
+  [ -n "${port:-}${TEST_SANDBOX:-}" ] || own_sandbox
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay --wait 50 \
     "${@/#/$ROOT/test/scenarios/ours/}"
   assert_success
 }
 
 @test "a stream that comes back too late, or to another collection, is told so in the ways of a server" {
-  start_sandbox --oplog-size 10
+  own_sandbox --oplog-size 10
   play history-lost.json
 }
 
@@ -130,18 +121,18 @@ play() { # SCENARIO…
 }
 
 @test "faults on demand are as MongoDB's own: with the labels of a server, and no others" {
-  start_sandbox # which counts them from its start
+  own_sandbox # which counts them from its start
   play fail-command.json
 }
 
 @test "a fault may be for one client only, by its appName" {
-  start_sandbox
+  own_sandbox
   local database=admin
-  TEST_MONGODB_URI=$uri mongo '{"configureFailPoint": "failCommand", "mode": "alwaysOn",
+  mongo '{"configureFailPoint": "failCommand", "mode": "alwaysOn",
     "data": {"failCommands": ["ping"], "errorCode": 189, "appName": "this one"}}'
-  TEST_MONGODB_URI="$uri&appName=another" run mongo '{"ping": 1}'
+  TEST_MONGODB_URI="$TEST_MONGODB_URI&appName=another" run mongo '{"ping": 1}'
   assert_success
-  TEST_MONGODB_URI="$uri&appName=this+one" run mongo '{"ping": 1}'
+  TEST_MONGODB_URI="$TEST_MONGODB_URI&appName=this+one" run mongo '{"ping": 1}'
   assert_failure 1
   assert_line --regexp '"code": 189'
 }
@@ -175,11 +166,11 @@ play() { # SCENARIO…
 }
 
 @test "messages that are none end their own connection, and leave no thread and no cursor" {
-  start_sandbox
+  own_sandbox
   run script fuzz "$port" 3000 "$RANDOM"
   assert_success
   assert_line "3000 bad messages, 30 change streams opened in between"
-  TEST_MONGODB_URI=$uri run mongo '{"serverStatus": 1}'
+  run mongo '{"serverStatus": 1}'
   assert_line --regexp '"total": 0[,}]'
   assert_line --regexp '"threaded": [0-9][,}]'
 }

@@ -160,11 +160,12 @@ insert_documents() { # DOCUMENT…
 
 ## A sandbox of the test's own, for what would disturb others
 
-# own_sandbox --oplog-size 50      starts it: mongo, write and the .env mean this one from here on
+# own_sandbox --oplog-size 50      starts it: mongo, write and the .env mean this one from here on; sets its port
 own_sandbox() { # [OPTION…]
   start sandbox --port 0 "$@"
   wait_for sandbox.out '^ready$' 1 60
   TEST_MONGODB_URI=$(grep -o 'mongodb://[^ ]*' sandbox.out)
+  port=$(sed -E 's,.*:([0-9]+)/.*,\1,' <<<"$TEST_MONGODB_URI")
   sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=$TEST_MONGODB_URI|" .env
 }
 
