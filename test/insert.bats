@@ -52,19 +52,13 @@ emails_and_balances() { # COLLECTION
     '{"count": "accounts", "query": {"accounts.interestRate": {"$type": "double", "$gte": 1.1, "$lte": 4.9}}}'
   assert_equal "$(grep -oE '^\{"n": [0-9]+' <<<"$output" | sort | uniq -c | tr -s ' ')" ' 4 {"n": 1500'
 
-  local text='"[^"]+"' number='"\([0-9]{3}\) [0-9]{3}-[0-9]{4}"' card='"[0-9]+(-?[0-9]+)*"' shape
-  shape='\{"_id": \{"\$oid": "[0-9a-f]{24}"\}, '
-  shape+="\"firstName\": $text, \"lastName\": $text, "
-  shape+="\"phoneNumbers\": \[\{\"type\": \"mobile\", \"number\": $number\}, "
-  shape+="\{\"type\": \"home\", \"number\": $number\}\], "
-  shape+="\"mobileNumber\": $number, \"email\": \"[a-z.]+@example\.org\", "
-  shape+='"birthDate": "(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])-[0-9]{4}", '
-  shape+="\"address\": \{\"street\": $text, \"city\": $text, \"state\": $text, \"zip\": \"[0-9]{5}(-[0-9]{4})?\"\}, "
-  shape+="\"accounts\": \[\{\"type\": \"savings\", \"accountNumber\": $card, "
-  shape+="\"interestRate\": [1-4]\.[0-9], \"balance\": [0-9]+\}, "
-  shape+="\{\"type\": \"checking\", \"accountNumber\": $card, \"overdraftLimit\": [0-9]+, \"balance\": -?[0-9]+\}\]\}"
+  # What differs is masked: then all are the same.
   output=$(grep -v '^{"n"' <<<"$output")
-  assert_equal "$(grep -vxE "$shape" <<<"$output")" ''
+  assert_equal "$(sed -E -e 's/"[0-9a-f]{24}"/ID/; s/"\([0-9]{3}\) [0-9]{3}-[0-9]{4}"/PHONE/g; s/"[a-z.]+@example/"NAME@example/' \
+    -e 's/"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])-[0-9]{4}"/DATE/; s/"zip": "[0-9]{5}(-[0-9]{4})?"/"zip": ZIP/' \
+    -e 's/("(firstName|lastName|street|city|state)": )"[^"]+"/\1TEXT/g; s/"[0-9]+(-?[0-9]+)*"/CARD/g' \
+    -e 's/"interestRate": [0-9]\.[0-9]/"interestRate": RATE/; s/: -?[0-9]+/: N/g' <<<"$output" | uniq)" \
+    "$(cat "$ROOT/test/transcripts/customer.txt")"
   assert_equal "$(wc -l <<<"$output" | tr -d ' ')" 1500
 
   # 16 to 90 years old
