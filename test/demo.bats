@@ -1,152 +1,199 @@
 #!/usr/bin/env bats
-# The demo in one command, and that it leaves nothing behind. The real scripts; the terminals are tmux's.
+# The show: played whole by the real scripts, on terminals (tmux's) and without one; and that it leaves nothing.
 
 load helpers/helpers
 
 setup() {
   common_setup
-  export TMPDIR="$WORK/a tmp" DEMO_MARK=mark_of_$database # inherited by all that it starts
-  unset NO_COLOR CLICOLOR_FORCE TMUX
-  mkdir "$TMPDIR"
+  export DEMO_MARK=mark_of_$database # inherited by all that it starts
+  mkdir "$WORK/tmp"
+  export JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=$WORK/tmp
 }
 
 teardown() {
-  [ ! -S screen ] || screen kill-server
+  [ ! -S "$WORK/screen" ] || screen kill-server
   common_teardown
 }
 
 screen() { tmux -u -S "$WORK/screen" -f /dev/null "$@"; }
 on_terminal() { # COLUMNS ROWS [OPTION…]: types the command there
   [ -n "$(command -v tmux)" ] || skip 'no tmux here'
-  screen new-session -d -x "$1" -y "$2" bash --norc \; set -g history-limit 5000
-  screen send-keys "'$ROOT/test/demo' --speed 25 ${*:3}; echo ended with \$?" Enter
+  screen new-session -d -x "$1" -y "$2" bash --norc
+  local command="'$ROOT/test/demo' --speed 25 ${*:3}"
+  screen send-keys "stty -g >before; $command; code=\$?; stty -g >after; echo ended with \$code" Enter
 }
-look() { screen capture-pane -p "$@"; } # what it holds; -e: with colours, -S -: also what has scrolled by
-see() { # REGEX
+look() { screen capture-pane -p "$@"; } # -e: with its styles
+see() { # REGEX [OPTION OF look…]
   local deadline=$((SECONDS + 120))
-  until look | grep -qE -e "$1"; do
-    ((SECONDS < deadline)) || fail "not on the screen: $1"$'\n'"but: $(look)" || return
+  until seen=$(look "${@:2}") && grep -qE -e "$1" <<<"$seen"; do
+    ((SECONDS < deadline)) || fail "not on the screen: $1"$'\n'"but: $seen" || return
     pause
   done
 }
-assert_nothing_left() {
+press() { screen send-keys "$@"; }
+enter() { see ' Enter$' && press Enter; } # when it is asked for
+processes() { # ps shows the environment, its own too
+  ps axeww | grep -F "DEMO_MARK=$DEMO_MARK" | grep -vE "ps axeww|grep -|bash --norc|tmux -u"
+}
+nothing_is_left() {
   local left deadline=$((SECONDS + 10))
-  # What has been ended may take a moment to be gone. (ps shows the environment, its own too.)
-  while left=$(ps axeww | grep -F "DEMO_MARK=$DEMO_MARK" | grep -vE "ps axeww|grep -|bash --norc|$WORK/screen"); do
+  while left=$(processes); do # what has been ended may take a moment to be gone
     ((SECONDS < deadline)) || fail "still running: $left" || return
     pause
   done
-  assert_equal "$(ls -A "$TMPDIR")" ''
+  assert_equal "$(ls -A "$WORK/tmp" | grep -v hsperfdata)" ''
+  database=admin run mongo '{"listDatabases": 1, "nameOnly": true}'
+  refute_output --regexp 'change_stream_demo_[0-9a-f]{8}-'
 }
-assert_last_slide() { # TEXT
-  local slide
-  slide=$(sed -nE '/^What the listener/,$ { s/[0-9.]+ +s|[0-9]+ ms|at once/N/g; /^bash/!p; }' <<<"$1")
-  assert_equal "$(xargs <<<"$slide")" \
-    "What the listener heard Event Written Shown Missed INSERT 6 6 0 UPDATE 5 5 0 DELETE 3 3 0 REPLACE 1 1 0 \
-RESUME 14 14 0 What failed Down for First event after reopening The stream was closed N N \
-The network was cut N N Counters 1..14, 0 missed, 0 repeated Nothing was missed.${2-}"
+terminal_is_as_before() {
+  see '^ended with [0-9]+$'
+  cmp before after
+  assert_equal "$(screen display -p '#{cursor_flag} #{alternate_on}')" '1 0'
 }
+# The last slide of a text: all that follows its headline, in one line, with N for each time that something took.
+last_slide() { # TEXT
+  sed -nE '/should have been shown/,$ { s/after [0-9.]+ s/N/; s/[0-9]+ (ms|\(worst)/N \1/g; /^bash/!p; }' <<<"$1" | xargs
+}
+whole="Event should have been shown shown missed INSERT 6 6 0 UPDATE 5 5 0 DELETE 3 3 0 REPLACE 1 1 0 RESUME 14 14 0 \
+What failed was back first event then The stream was closed N counter 9, N ms later The network was cut N counter 12, \
+N ms later From the write to the screen, without failure: N ms (median), N (worst) Resume stream closed, events seen: \
+14, counters 1..14, 0 missed, 0 repeated Nothing was missed."
 
-# This holds the lines that the demo goes by, too: reword one of a script, and the demo does not come to this end.
-@test "the demo, to its end, on a terminal of 80 x 24 with colours" {
-  on_terminal 80 24
-  see '^ended with '
-  assert_last_slide "$(look)" ' ended with 0'
-  assert_nothing_left
-  all=$(look -S -) colours=$(look -e -S -)
-  # Each colour ends where it should, and no line is so long that the terminal had to break it.
-  assert_regex "$colours" $'\033\\[1m\033\\[38;5;[0-9]+m=== INSERT EVENT ==='
-  refute_regex "$colours" $'\033\\[([0-9;]*;)?(4|21)(:[0-9])?m'
-  assert_equal "$(look -J -S - | sed 's/ *$//')" "$all"
-  # It says what it runs on, what a filter is while that is on the screen, and how much that has let through.
-  assert_regex "$(tr -d '\n' <<<"$all" | tr -s ' ')" 'test/demo --uri URI'
-  assert_regex "$(sed -n '/^### 3/,/jbang insert/p' <<<"$all")" '"\$elemMatch"'
-  assert_regex "$all" '22 customers inserted, 6 overdrawn'
-  assert_regex "$all" '\(before: -636\)'
-  # What was written while the network was cut came after that.
-  assert_equal "$(grep -oE '^listener .*Counter value: 1.|network is cut' <<<"$all" | grep -oE '1.$|cut' | xargs)" \
-    '10 11 cut 12 13 14'
-}
-
-@test "the demo, to its end, on a terminal of 120 x 40 that --tmux splits, with Enter before each step" {
-  on_terminal 120 40 --tmux --pause
-  for n in 1 2 3 4 5 6 7 8 9; do
-    see "^$n\\. "
-    see 'Press Enter to go on'
-    [ $n != 4 ] || assert_regex "$(look)" 'Checking Acct Balance: -164 '
-    [ $n != 7 ] || assert_regex "$(look)" '=== REPLACE EVENT === '
-    screen send-keys Enter
-    [ $n != 7 ] || { see 'Running' && refute_regex "$(look)" 'Press Enter'; }
+# This holds the lines that the demo goes by, too: reword one of a script, and it does not come to this end.
+@test "the demo with --pause, to its end, on a terminal of 80 x 24, in colours" {
+  on_terminal 80 24 --pause
+  local shown=('' 'a sample' ' RESUME ' 'insert 6/6' 'update 5/5' 'delete 3/3' 'replace 1/1'
+    'resume 11/11' 'resume 14/14')
+  for n in 1 2 3 4 5 6 7 8; do
+    see "^ $n of 9 "
+    enter
+    [ $n != 8 ] || { see 'CUT OFF for [0-9]+ s: 0 written, not shown yet' && press Enter; } # too early
+    see "${shown[n]}"
+    see ' Enter$'
+    assert_regex "$seen" "^ $n of 9 "
+    case $n in
+      3) assert_regex "$seen" 'keila.bauch@[^ ]+ +-4909 │INSERT +keila.bauch@[^ ]+ +checking -4909' ;;
+      4) assert_regex "$seen" 'Rocco Morar +\+\$100 │UPDATE +Rocco Morar +checking -636 -> -536' ;;
+      7)
+        assert_equal "$(sed 's/.*│//' <<<"$seen" | grep -oE 'counter [0-9]+|CLOSED.*shown|BACK' | xargs)" \
+          "$(echo 'counter '{1..8} 'CLOSED on purpose: 3 written, not shown BACK' 'counter '{9,10,11} | xargs)"
+        assert_regex "$(look -e)" $'48;5;160m[^\n]*CLOSED[^\n]*\n.*48;5;28m[^\n]*BACK'
+        ;;
+    esac
+    enter
   done
-  see 'Resume stream closed, events seen: 14'
-  see 'Press Enter'
-  screen send-keys Enter
-  see '^ended with '
-  assert_last_slide "$(look)" ' ended with 0'
-  assert_nothing_left
+  see '^ 9 of 9 '
+  enter
+  see 'Nothing was missed'
+  enter
+  terminal_is_as_before
+  assert_equal "$(last_slide "$(look)")" "$whole ended with 0"
+  nothing_is_left
 }
 
-@test "the demo, to its end, into a file, whatever CDPATH, locale and JVM options are; it gives the README's picture" {
-  cd "$ROOT"
-  CDPATH=. LC_ALL=C JAVA_TOOL_OPTIONS=-Dx=1 start_command demo test/demo --speed 25
+@test "the demo on a terminal of 120 x 40 that is made small and large again, with NO_COLOR; its keys" {
+  export NO_COLOR=1
+  on_terminal 120 40
+  see '^ 1 of 9 '
+  press Space # and no step comes any more
+  see 'a sample'
+  see ' Space$'
+  screen resize-window -x 70 -y 15
+  see 'The screen needs 80 x 20'
+  screen resize-window -x 80 -y 20
+  press f
+  see 'And invalidate events, all of them'
+  press c
+  see '^ 1 A collection '
+  press '?'
+  see '^ Space .* holds the show'
+  press '?' Space
+  see 'update 5/5'
+  press Space e
+  see '^   "_id": \{'
+  press PageDown PageDown PageDown PageDown PageDown PageDown PageDown PageDown PageDown PageDown
+  see '"updateDescription": \{'
+  refute_regex "$(look -e)" $'\033\\[([0-9;]*;)?(3[0-8]|4[0-8])[;m]'
+  press e Space
+  terminal_is_as_before
+  assert_equal "$(last_slide "$(look)")" "$whole ended with 0"
+  nothing_is_left
+}
+
+@test "the demo into a file, with settings of the user's: lines in the order of what happened; and a picture" {
+  echo 'export NONSENSE' >>.env
+  CDPATH=. LC_ALL=C CLICOLOR_FORCE=1 RESUME_TOKEN_FILE=$WORK/token NUM_RECORDS_TO_GENERATE=1 \
+    start_command demo bash "$ROOT/test/demo" --speed 25 --picture "$WORK/demo.svg"
   wait_exit demo 180
   assert_success
-  assert_last_slide "$output"
-  assert_equal "$stderr" ''
-  refute_line --regexp $'\033|Picked up'
-  assert_nothing_left
+  assert_equal "$(last_slide "$output")" "$whole"
+  refute_output --partial $'\033'
+  grep -oE '^listener +(CLOSED|CUT|BACK|RESUME +counter [0-9]+)' <<<"$output" >order
+  assert_equal "$(sed 's/.* //' order | xargs)" \
+    '1 2 3 4 5 6 7 8 CLOSED BACK 9 10 11 CUT BACK 12 13 14'
+  [ ! -e token ]
+  nothing_is_left
   texts() {
-    sed -nE 's/^<text[^>]*>(.*)<.text>.*/\1/p' |
-      sed -E "s/at once/0 ms/; s/[0-9A-Fa-f.]*[0-9][0-9A-Fa-f.]*('})?(…)?/N/g; s/ +/ /g" | sort -u
+    sed -nE 's/^<text[^>]*>(.*)<.text>$/\1/p' "$1" | sed -E 's/ *│$//; s/token .*/token/; s/[0-9.]+/N/g; s/ +/ /g' | sort -u
   }
-  assert_equal "$(texts <.github/demo.svg)" "$(test/lib/picture "$WORK/demo.out" | texts)"
+  assert_equal "$(texts "$ROOT/.github/demo.svg")" "$(texts demo.svg)"
 }
 
-@test "a demo whose listener lost its history says what was missed, and ends with 1" {
-  DEMO_MARK='' start small=sandbox --port 0 --oplog-size 2
-  wait_for small.out '^ready$' 1 60
-  start_command demo "$ROOT/test/demo" --speed 25 --uri "$(grep -o 'mongodb://[^ ]*' small.out)"
+@test "a listener that misses events: the demo says how many and of which kind, and ends with 1" {
+  DEMO_MARK='' own_sandbox --oplog-size 2
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI start_command demo "$ROOT/test/demo" --speed 25 --uri ''
   wait_exit demo 180
   assert_failure 1
-  assert_line --regexp 'history lost'
-  assert_line --regexp 'Not as it should be: [1-9][0-9]* missed'
-  assert_nothing_left
+  assert_line --regexp '^ +(INSERT|UPDATE|DELETE|RESUME) .* [1-9]$'
+  assert_line --regexp 'Not as it should be: [1-9] (INSERT|UPDATE|DELETE|RESUME) missed; not gone through: '
+  assert_output --partial 'history lost'
+  nothing_is_left
 }
 
-@test "Ctrl-C ends all of it with 130, and what it has created is dropped" {
+@test "Ctrl-C, q, TERM and a script that fails end all of it; what it made in the user's MongoDB is dropped" {
   export MONGODB_ATLAS_URL=$TEST_MONGODB_URI
-  on_terminal 80 24 --tmux --uri "''"
-  see '=== INSERT'
-  screen send-keys C-c
-  see '^ended with 130'
-  assert_nothing_left
-  start_command demo "$ROOT/test/demo" --uri ''
-  wait_for demo.out '=== INSERT' 1 120
-  signal demo INT
-  wait_exit demo
-  assert_failure 130
-  assert_nothing_left
-  database=$(sed -nE 's/^reset .*Database: //p' demo.out)
-  assert_equal "$(mongo '{"listCollections": 1}')" ''
+  for how in fault C-c q TERM; do
+    [ $how != fault ] || fault '{"times": 1}' '"errorCode": 13' update # before the first deposit
+    on_terminal 80 24 --uri "''"
+    see '^ [1-9] of 8 '
+    [ $how = fault ] || see 'Rocco Morar'
+    case $how in
+      C-c | q) press $how ;;
+      TERM) kill "$(processes | awk '/ demo --speed [2]5/ { print $1; exit }')" ;;
+    esac
+    terminal_is_as_before
+    case $how in
+      fault) assert_regex "$seen" 'demo: update: .*ended with 1' ;;
+      TERM) assert_regex "$seen" 'ended with 143' ;;
+      *) assert_regex "$seen" 'ended with 130' ;;
+    esac
+    nothing_is_left
+    screen kill-server
+    rm before after
+  done
 }
 
 @test "a password is neither printed nor in the list of processes" {
   start_command demo "$ROOT/test/demo" --uri 'mongodb://user:secret@127.0.0.1:1' --speed 9
-  wait_for demo.out '### 1' 1 60
+  wait_for demo.out '^ 1 of 8 ' 1 60
   refute_regex "$(ps axww)" 'secret@127'
   wait_exit demo 60
-  assert_stderr_line --regexp '^demo: reset: cannot reach MongoDB'
-  refute_regex "$output$stderr" secret
+  assert_failure 1
+  assert_stderr --partial 'demo: reset: cannot reach MongoDB'
+  refute_output --partial secret
+  refute_stderr --partial secret
 }
 
 @test "a demo that is called wrongly starts nothing and says so in a line, with 2; --help and --card fit 80 columns" {
-  for call in --port=--port --uri=--uri '--speed 0=--speed' --pause=terminal --tmux=terminal; do
+  unset JAVA_TOOL_OPTIONS
+  for call in --port=--port '--speed 0=--speed' --pause=terminal '--mongod --uri=go together'; do
     run --separate-stderr eval "'$ROOT/test/demo' ${call%=*}" </dev/null
     assert_failure 2
     assert_stderr_line --regexp "^demo: .*${call##*=}"
   done
-  run eval "'$ROOT/test/demo' --help && '$ROOT/test/demo' --card"
+  ln -s "$ROOT/test/demo" link && ln -s link another
+  run eval 'bash another --help && bash another --card'
   assert_success
-  assert_line --regexp 'at least once'
+  assert_output --partial 'at least once'
   refute_line --regexp '^.{81}'
 }

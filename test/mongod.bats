@@ -132,3 +132,25 @@ ready"
     assert_line '2 passed, 0 failed'
   done
 }
+
+@test "demo --mongod: the primary is killed, another one goes on, and nothing is missed" {
+  command -v node >/dev/null || skip 'node plays the primaries, before one sandbox'
+  own_sandbox
+  local behind=$(sed -E 's/.*:([0-9]+).*/\1/' <<<"$TEST_MONGODB_URI")
+  cat >bin/mongod <<-SH
+	#!/usr/bin/env bash
+	while [ "\$1" != --port ]; do shift; done
+	mkdir "$WORK/first" 2>/dev/null ||
+	  exec "$ROOT/test/jbang" run --quiet "$ROOT/test/sandbox.java" --standalone --port "\$2"
+	echo "\$2" >"$WORK/port"
+	exec node "$ROOT/test/tools/proxy.mjs" "\$2" $behind
+	SH
+  PATH=$WORK/bin:$PATH start_command demo bash "$ROOT/test/demo" --speed 25 --mongod
+  wait_for demo.out 'kill -9 [0-9]+, the primary$' 1 120
+  wait_for demo.out 'NO PRIMARY for 0 s'
+  start_command proxy node "$ROOT/test/tools/proxy.mjs" "$(cat port)" "$behind"
+  wait_exit demo 120
+  assert_success
+  assert_line --regexp 'The primary died +after [0-9.]+ s +counter 13, '
+  assert_line '  Nothing was missed.'
+}
