@@ -2,42 +2,20 @@
 # it), so one or two of them stand for all.
 
 load helpers/helpers
-
-# refused REGEX NAME [ARGUMENT…]   expects exit code 2, one line on stderr, and on stdout the settings at most; and no
-# failed REGEX NAME [ARGUMENT…]    s3cret, which stands for the passwords in what a script is given. Or exit code 1.
-refused() { expect 2 "$@"; }
-failed() { expect 1 "$@"; }
-
-expect() { # CODE REGEX NAME [ARGUMENT…]
-  limit=25 run --separate-stderr script "${@:3}" # the driver by itself would wait 30 s for a server
-  assert_failure "$1"
-  assert_error "$2"
-  assert_equal "$(grep -vE '^(Hosts|Database|Collection): ' <<<"$output")" ''
-  refute_regex "$output$stderr" s3cret
-}
-
-nothing_written() {
-  assert_equal "$(mongo '{"listCollections": 1}')" ''
-}
-
-# settings DIRECTORY [OPTION…]: those that a script in this folder has found, on one line
-settings() {
-  (cd "$1" && script reset "${@:2}") | sed -nE 's/^(Hosts|Database|Collection): //p' | paste -sd' ' -
-}
+load helpers/settings
 
 @test "an option beats the environment, this beats .env, and .env beats the default" {
   own_sandbox
-  local port=${TEST_MONGODB_URI##*:}
-  at() { echo "mongodb://$1:${port%%/*}/?directConnection=true"; } # three names of the same
+  at() { echo "mongodb://$1:$port/?directConnection=true"; } # three names of the same
   printf '%s\n' "MONGODB_ATLAS_URL=$(at 127.0.0.1)" DATABASE=file_db COLLECTION=file_coll >.env
   mkdir elsewhere # no .env here
-  assert_equal "$(settings elsewhere --uri "$(at localhost)")" "[localhost:${port%%/*}] bankdatabase accounts"
-  assert_equal "$(settings .)" "[127.0.0.1:${port%%/*}] file_db file_coll"
+  assert_equal "$(settings elsewhere --uri "$(at localhost)")" "[localhost:$port] bankdatabase accounts"
+  assert_equal "$(settings .)" "[127.0.0.1:$port] file_db file_coll"
   export MONGODB_ATLAS_URL DATABASE=env_db COLLECTION=env_coll
   MONGODB_ATLAS_URL=$(at 127.1)
-  assert_equal "$(settings .)" "[127.1:${port%%/*}] env_db env_coll"
+  assert_equal "$(settings .)" "[127.1:$port] env_db env_coll"
   assert_equal "$(settings . --uri "$(at localhost)" --database option_db --collection option_coll)" \
-    "[localhost:${port%%/*}] option_db option_coll"
+    "[localhost:$port] option_db option_coll"
 }
 
 @test "an .env as it was written for the Python original is understood" {

@@ -16,7 +16,6 @@ setup_file() {
 }
 
 @test "the player goes red at whatever is not as recorded, and names the step" {
-  local name trace step expression difference
   while IFS='~' read -r name trace step expression difference; do
     alter "$name" "$trace" "$step" "$expression"
     expected+=("$name $step $difference")
