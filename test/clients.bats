@@ -2,23 +2,7 @@
 # Clients that nobody here wrote do the five operations and resume. (The Java driver does so in all the other tests.)
 
 load helpers/helpers
-
-mongosh=2.12.0
-driver=7.9.0
-
-setup_file() {
-  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/change-stream-demo work
-  export CLIENTS=$cache/clients-$mongosh-$driver/node_modules
-  if [ ! -d "$CLIENTS" ]; then
-    echo "# clients.bats: fetching mongosh $mongosh and the Node.js driver $driver into ${CLIENTS%/*} (once)" >&3
-    mkdir -p "$cache" && work=$(mktemp -d "$cache/clients.XXXXXX") || return
-    npm install --prefix "$work" --loglevel error --no-save --no-audit --no-fund --ignore-scripts \
-      "mongosh@$mongosh" "mongodb@$driver" >&2 3>&- || return
-    mv "$work" "${CLIENTS%/*}"
-  fi
-}
-
-python() { "$([ -x /usr/bin/python3 ] && echo /usr/bin/python3 || echo python3)" "$@"; }
+load helpers/clients
 
 setup() {
   common_setup

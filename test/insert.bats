@@ -3,11 +3,6 @@
 load helpers/helpers
 load helpers/customers
 
-# E-mail and checking balance of each customer, as insert prints them.
-emails_and_balances() { # COLLECTION
-  mongo "{\"find\": \"$1\"}" | sed -E 's/.*"email": "([^"]*)".*"balance": (-?[0-9]+)\}\]\}$/\1, checking \2/'
-}
-
 @test "insert counts its customers from 1, names each, pauses or not, and the same seed makes the same ones" {
   run --separate-stderr script insert --records 3 --delay 0.1 --seed 7
   assert_success

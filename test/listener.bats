@@ -334,13 +334,6 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
       Delete delete Insert insert Replace replace Resume update Update update)"
 }
 
-# Each coloured headline ends with a reset, and there is nothing but SGR: no cursor is moved, nothing is left on.
-assert_coloured() { # FILE
-  run cat "$1"
-  assert_line --regexp $'^(\e\\[[0-9;]*m)+=== INSERT EVENT ===(\e\\[[0-9;]*m)*\e\\[0?m\r?$'
-  refute_regex "$(sed $'s/\e\\[[0-9;]*m//g' "$1")" $'\e'
-}
-
 @test "headlines are coloured on a terminal, not by TERM=dumb or NO_COLOR unless empty; in a file by CLICOLOR_FORCE" {
   command -v python3 >/dev/null || skip 'python3 makes the terminal'
   on_a_terminal() { # LABEL VARIABLE=VALUE…

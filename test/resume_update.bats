@@ -3,11 +3,6 @@
 load helpers/helpers
 load helpers/customers
 
-counters() {
-  documents '{"resumeCounter": {"$exists": true}}' '{"resumeCounter": 1}' |
-    sed -E 's/^\{"_id": "(.*)", "resumeCounter": (.*)\}$/\1 \2/'
-}
-
 @test "resume_update numbers the customers with checking over \$1000, and a second run goes on" {
   insert_documents "$(customer ann 1001 1)" "$(customer bob 1000 5000)" "${odd_documents[@]}"
   mongo "{\"insert\": \"other\", \"documents\": [$(customer dan 2000 1)]}"

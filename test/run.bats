@@ -1,23 +1,14 @@
 # test/run: what its last line and its exit code say.
 
 load helpers/helpers
+load helpers/runs
 
 # A checkout with tests of its own, as a whole run within this run would have no end.
 setup() {
   common_setup
   mkdir -p 'check out/test' && cd 'check out'
   cp -r "$ROOT/.ci" . && cp "$ROOT"/test/{run,jbang} test
-  # As from a terminal, that is without what bats tells those below it.
-  unaware=(env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="${PATH//"$BATS_LIBEXEC":/}")
-}
-
-# Its tests begin with `test`, as bats would take each line that begins with @test for a test of this very file.
-suite() { sed 's/^test /@test /' >"test/$1.bats"; } # NAME <<'BATS'
-
-run_tests() { run within 60 "${unaware[@]}" "${command:-$WORK/check out/test/run}" "$@"; } # [ARGUMENT…]
-
-assert_ends() { # CODE LINE
-  assert_equal "$status ${lines[${#lines[@]} - 1]}" "$1 $2"
+  as_from_a_terminal
 }
 
 @test "what passed, failed and was skipped is counted; a failure is shown, and ends with 1; .ci/run is the same" {

@@ -35,16 +35,6 @@ plumbing='// ===== Plumbing'
     "$ROOT"/*.java "$ROOT/test/replace.java"
 }
 
-# A copy of what a user has, in a folder with a space; the way to it is its .env.
-checkout() { # FOLDER
-  mkdir -p "$1/test"
-  cp "$ROOT"/*.java "$ROOT/jbang-catalog.json" "$1"
-  cp -R "$ROOT"/test/*.java "$ROOT/test/sandbox" "$1/test"
-  mkdir -p bin
-  ln -sf "$ROOT/test/jbang" bin/jbang
-  PATH=$WORK/bin:$PATH
-}
-
 @test "each runs by its name in the folder, and its --help lists the options with defaults and variables in .env" {
   checkout 'check out'
   local name own seconds text all=("${scripts[@]}" sandbox replace)

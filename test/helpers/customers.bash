@@ -25,6 +25,17 @@ balances() {
     sed -E 's/^\{"_id": "(.*)", "accounts": \[\{"balance": (.*)\}, \{"balance": (.*)\}\]\}$/\1 \2 \3/'
 }
 
+# E-mail and checking balance of each customer, as insert prints them.
+emails_and_balances() { # COLLECTION
+  mongo "{\"find\": \"$1\"}" | sed -E 's/.*"email": "([^"]*)".*"balance": (-?[0-9]+)\}\]\}$/\1, checking \2/'
+}
+
+# Who has which number: `ann 1`, a line for each.
+counters() {
+  documents '{"resumeCounter": {"$exists": true}}' '{"resumeCounter": 1}' |
+    sed -E 's/^\{"_id": "(.*)", "resumeCounter": (.*)\}$/\1 \2/'
+}
+
 # What a writer has printed about its customers, between the banner and the totals.
 about_customers() {
   sed -n '/^Found/,/^=/{/^=/!p;}' <<<"$output"
@@ -75,4 +86,16 @@ start_writers() { # OPTION…
   start update --collection poor "$@"
   start delete --collection red "$@"
   start resume_update --collection rich "$@"
+}
+
+## A checkout
+
+# A copy of what a user has, in a folder with a space; the way to it is its .env.
+checkout() { # FOLDER
+  mkdir -p "$1/test"
+  cp "$ROOT"/*.java "$ROOT/jbang-catalog.json" "$1"
+  cp -R "$ROOT"/test/*.java "$ROOT/test/sandbox" "$1/test"
+  mkdir -p bin
+  ln -sf "$ROOT/test/jbang" bin/jbang
+  PATH=$WORK/bin:$PATH
 }

@@ -89,6 +89,13 @@ shows_all_kinds() { # [COUNT]
   done
 }
 
+# Each coloured headline ends with a reset, and there is nothing but SGR: no cursor is moved, nothing is left on.
+assert_coloured() { # FILE
+  run cat "$1"
+  assert_line --regexp $'^(\e\\[[0-9;]*m)+=== INSERT EVENT ===(\e\\[[0-9;]*m)*\e\\[0?m\r?$'
+  refute_regex "$(sed $'s/\e\\[[0-9;]*m//g' "$1")" $'\e'
+}
+
 ## What it has of a server that fails, and of its token file
 
 tokens=(--token-file tokens.json)
