@@ -10,8 +10,9 @@ load helpers/customers
   assert_success
   assert_transcript <"$ROOT/test/transcripts/resume_update.txt"
   insert_documents "$(customer eve 2000 1)" "$(customer fay 2000 1)"
-  run --separate-stderr script resume_update --delay 0 --limit 1
+  run --separate-stderr script resume_update --delay 2 --limit 1
   assert_success
+  assert_line --regexp '^Total Time Elapsed .*: ([2-9]|[1-9][0-9]+)\.' # it has paused
   assert_equal "$(grep ^Counter <<<"$output")" 'Counter value: 2'
   assert_line 'Customers updated: 1'
   assert_equal "$(counters)" $'ann 1\neve 2'
@@ -53,4 +54,7 @@ load helpers/customers
   assert_equal "$stderr" ''
   assert_line 'numbers 1..400: 4 not there, 1 there twice'
   assert_equal "$(count '{"resumeCounter": {"$gte": 1, "$lte": 400}, "accounts": {"$size": 2}}')" 397
+  mongo '{"insert": "twice", "documents": [{"resumeCounter": 1}, {"resumeCounter": 1}]}'
+  run --separate-stderr script resume_update --check --collection twice
+  assert_failure 1
 }
