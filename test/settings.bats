@@ -119,6 +119,7 @@ load helpers/settings
   refused '^reset: Unmatched argument at index 0: *$' reset ann:s3cret@127.0.0.1
   refused '^reset: Unmatched argument' \
     reset 'mongodb://ann:s3cret@127.0.0.1/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret'
+  refused '^reset: Unmatched argument' reset 'mongodb://127.0.0.1/?tlsCertificateKeyFilePassword=s3cret' # and no @
 }
 
 @test "options of a connection string that would change what comes back are overridden" {
