@@ -92,9 +92,11 @@ load helpers/settings
   refused '^update: .*--below.*much' update --below much
   refused '^update: .*--account.*piggybank' update --account piggybank
   refused '^resume_update: .*--limit.*99999999999' resume_update --limit 99999999999
-  refused '^delete: .*--limit .*below 0$' delete --limit -1
+  for name in update delete resume_update; do refused "^$name: .*--limit .*below 0\$" $name --limit -1; done
+  refused '^insert: .*--records .*below 0$' insert --records -1
   refused '^insert: .*--delay .*below 0$' insert --delay NaN
   refused '^listener: .*--fail-for: 0 or more$' listener --fail-for -1
+  refused '^listener: .*--fail-after .*0 or more$' listener --fail-after -1
   refused '^listener: .*--fail-for.*x' listener --fail-for x
   refused '^listener: .*--scope.*world' listener --scope world
   refused '^reset: .*--databse' reset --databse x
