@@ -1,6 +1,4 @@
-#!/usr/bin/env bats
-# README.md tells the truth: what it tells the reader to type works as it stands there, and what it shows is what the
-# programs say.
+# README.md tells the truth: what it says to type works as it stands there, and what it shows is what programs say.
 
 load helpers/helpers
 load helpers/readme

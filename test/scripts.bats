@@ -110,7 +110,7 @@ plumbing='// ===== Plumbing'
 @test "Ctrl-C while a customer is being written ends a writer after that customer" {
   own_sandbox
   one_collection_each
-  fault '"alwaysOn"' '"blockConnection": true, "blockTimeMS": 3000' update delete insert
+  fault '"alwaysOn"' '"blockConnection": true, "blockTimeMS": 6000' update delete insert
   start_writers --delay 0.001
   local name
   for name in "${writers[@]}"; do wait_for $name.out '^(Insert Bank|Found)'; done

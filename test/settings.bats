@@ -1,5 +1,4 @@
-# Settings: where they come from, and what is refused. The plumbing is the same text in all scripts (scripts.bats proves
-# it), so one or two of them stand for all.
+# Settings: where they come from, and what is refused. All scripts have the same plumbing, so one or two stand for all.
 
 load helpers/helpers
 load helpers/settings

@@ -450,7 +450,8 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
     "Checking Account Deposit | Checking Balance to: 1000 (before: 900)
 Savings Account Deposit | Savings Balance to: 6 (before: 5)
 Savings Account Deposit | Customer: Ann Roe | Savings Balance to: 306 (before: 6) | \
-Checking Account Withdrawal | Customer: Ann Roe | Checking Balance to: 700 (before: 1000) | Changed fields: {\"lastName\": \"Roe\"}
+Checking Account Withdrawal | Customer: Ann Roe | Checking Balance to: 700 (before: 1000) | \
+Changed fields: {\"lastName\": \"Roe\"}
 Customer edited | Changed fields: {\"accounts\": [{\"type\": \"checking\", \"balance\": 700}]}"
   assert_equal "$(shown 'DELETE EVENT')" \
     'Customer deleted from collection: accounts | Customer _id: 1 | Customer: Ann Roe'
