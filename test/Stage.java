@@ -190,7 +190,7 @@ abstract class Stage {
     List<String> filters() {
         List<String> lines = new ArrayList<>();
         for (Kind kind : Kind.values()) {
-            lines.add(in(kind.style, String.format("%-8s", kind)) + in(BOLD, kind.about));
+            lines.add(in(kind.style, String.format("%-7s", kind)) + " " + in(BOLD, kind.about));
             getWordWrappedText(74, kind.filter).forEach(line -> lines.add("  " + line));
         }
         lines.add("And invalidate events, all of them: news that the collection was dropped.");
@@ -359,7 +359,7 @@ abstract class Stage {
     }
 
     static String color(TextColor color) {
-        if (color == TextColor.ANSI.DEFAULT) return "#e6edf3";
+        if (color == TextColor.ANSI.DEFAULT || color == TextColor.ANSI.WHITE) return "#e6edf3";
         return String.format("#%02x%02x%02x", color.getRed(), color.getGreen(), color.getBlue());
     }
 

@@ -94,9 +94,8 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
 @test "the demo on a terminal of 120 x 40 that is made small and large again, with NO_COLOR; its keys" {
   export NO_COLOR=1
   on_terminal 120 40
-  see '^ 1 of 9 '
-  press Space # and no step comes any more
-  see 'a sample'
+  see '^ [1-9] of 9 '
+  press Space # before its end, or after it: which step is held depends on the machine
   see ' Space e f c . q$'
   screen resize-window -x 70 -y 15
   see 'The screen needs 80 x 20'
@@ -104,7 +103,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   press f
   see 'And invalidate events, all of them'
   press c
-  see '^ 1 A collection '
+  see '^ [1-9] [A-Z].* "'
   press '?'
   see '^ Space .* holds the show'
   press '?' Space
@@ -112,7 +111,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   press Space e
   see '^   "_id": \{'
   press PageDown PageDown PageDown PageDown PageDown PageDown PageDown PageDown PageDown PageDown
-  see '"updateDescription": \{'
+  see '^ \}$' # its end
   refute_regex "$(look -e)" $'\033\\[([0-9;]*;)?(3[0-8]|4[0-8])[;m]'
   press e Space
   terminal_is_as_before
@@ -152,18 +151,17 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
 
 @test "Ctrl-C, q, TERM and a script that fails end all of it; what it made in the user's MongoDB is dropped" {
   export MONGODB_ATLAS_URL=$TEST_MONGODB_URI
-  for how in fault C-c q TERM; do
-    [ $how != fault ] || fault '{"times": 1}' '"errorCode": 13' update # before the first deposit
+  for how in 'update Deposits' 'delete Deletes' 'C-c collection' 'C-c CLOSED' 'q Rocco Morar' 'TERM counter 2'; do
+    case ${how%% *} in update | delete) fault '{"times": 1}' '"errorCode": 13' "${how%% *}" ;; esac # at its first
     on_terminal 80 24 --uri "''"
-    see '^ [1-9] of 8 '
-    [ $how = fault ] || see 'Rocco Morar'
-    case $how in
-      C-c | q) press $how ;;
+    see "${how#* }|^ended"
+    case ${how%% *} in
+      C-c | q) press "${how%% *}" ;;
       TERM) kill "$(processes | awk '/ demo --speed [2]5/ { print $1; exit }')" ;;
     esac
     terminal_is_as_before
-    case $how in
-      fault) assert_regex "$seen" 'demo: update: .*ended with 1' ;;
+    case ${how%% *} in
+      update | delete) assert_regex "$seen" "demo: ${how%% *}: .*ended with 1" ;;
       TERM) assert_regex "$seen" 'ended with 143' ;;
       *) assert_regex "$seen" 'ended with 130' ;;
     esac

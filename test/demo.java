@@ -227,7 +227,8 @@ class demo extends Stage implements Callable<Integer> {
     synchronized void shows(Kind kind, String who, String what) {
         rise("");
         kind.shown++;
-        String line = columns(RIGHT - 8, who, what), label = in(kind.style, String.format("%-8s", kind));
+        String line = columns(RIGHT - 8, who, what);
+        String label = in(kind.style, String.format("%-7s", kind)) + " ";
         put(LISTENER, who, () -> label + in(BOLD, line.substring(0, line.length() - what.length())) + what);
         Date wall = last.getDate("wallTime"); // since MongoDB 6.0, and by the server's clock
         heardFrom(who, uri == null && wall != null ? wall.getTime() : 0);
