@@ -180,6 +180,9 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   assert_stderr --partial 'demo: reset: cannot reach MongoDB'
   refute_output --partial secret
   refute_stderr --partial secret
+  run "$ROOT/test/jbang" run "$ROOT/test/demo.java" --speed 'mongodb://user:secret@127.0.0.1:1'
+  assert_failure 2
+  refute_output --partial secret
 }
 
 @test "a demo that is called wrongly starts nothing and says so in a line, with 2; --help and --card fit 80 columns" {

@@ -120,11 +120,11 @@ class demo extends Stage implements Callable<Integer> {
     }
 
     void killPrimary(String writer) throws Exception {
+        Document hello = database("admin").runCommand(new Document("isMaster", 1));
+        long id = nodes.get(hello.getString("primary"));
         int before = Kind.RESUME.written;
         Run run = start(writer, this::written);
         await(60, () -> Kind.RESUME.written > before);
-        Document hello = database("admin").runCommand(new Document("isMaster", 1));
-        long id = nodes.get(hello.getString("primary"));
         put(WRITER, "", () -> in(BOLD, "--- kill -9 " + id + ", the primary"));
         fall(KILLED);
         ProcessHandle.of(id).ifPresent(ProcessHandle::destroyForcibly);
