@@ -167,7 +167,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
     esac
     nothing_is_left
     screen kill-server
-    rm before after
+    rm before after "$WORK/screen" # the old server may still be ending
   done
 }
 
