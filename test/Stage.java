@@ -13,37 +13,40 @@ import org.bson.Document;
 import org.bson.json.JsonWriterSettings;
 import picocli.CommandLine.Option;
 
+import static com.googlecode.lanterna.TerminalTextUtils.getWordWrappedText;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 /** The screen of the show: a header, the writer to the left, the listener to the right, a foot, and keys. */
 abstract class Stage {
 
     enum Kind {
-        INSERT(28, 2), UPDATE(33, 4), DELETE(160, 1), REPLACE(134, 5), RESUME(136, 3);
+        INSERT(GREEN), UPDATE("1;37;44"), DELETE(RED), REPLACE("1;37;45"), RESUME("30;43");
 
         final String style, title = name().toLowerCase(Locale.ROOT);
-        final Set<String> tokens = new HashSet<>(); // of the events that were shown
         String about = "", filter = "";
-        volatile int written;
-        int repeated;
+        volatile int written, shown;
 
-        Kind(int of256, int of16) { style = style(of256, of16, false); }
+        Kind(String style) { this.style = style; }
 
         static Kind of(String name) { return valueOf(name.toUpperCase(Locale.ROOT)); }
-
-        int shown() { return tokens.size(); }
     }
 
     static final int WRITER = 0, LISTENER = 1, LEFT = 32, RIGHT = 46; // columns: they fit 80
-    static final String BOLD = "1", REVERSE = "7", MORE = "\u2026"; // what is left out
+    static final String BOLD = "1", REVERSE = "7", GREEN = "30;42", RED = "1;37;41";
+    static final String MORE = "\u2026"; // what is left out
     static final String KEYS = """
-        Enter                          goes on: with --pause, or sooner than by itself
-        Space                          holds the show at the end of this step, or lets it go on
-        e                              the last event, whole, as MongoDB sent it
-        f                              the filters of the five streams, as MongoDB got them
-        c                              what to say now, and what is always asked
-        Up, Down, Page Up, Page Down   scroll
-        q, Ctrl-C                      end everything""";
+        Enter               goes on: with --pause, or sooner than by itself
+        Space               holds the show at the end of this step, or lets it go on
+        e                   the last event, whole, as MongoDB sent it
+        f                   the filters of the five streams, as MongoDB got them
+        c                   what to say now, and what is always asked
+        Up, Down, Page      scroll
+        q, Ctrl-C           end everything""";
+
+    /** The kind is the one whose filter is shown. */
+    record Step(String title, String sentence, Kind kind, Play play) {}
+
+    interface Play { void run() throws Exception; }
 
     /** A line of a side: whom it is about, and what it says at the moment. */
     record Cell(String who, Supplier<String> text) {}
@@ -52,12 +55,14 @@ abstract class Stage {
     final List<String> log = new ArrayList<>();
     final Semaphore enter = new Semaphore(0);
     final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, UTF_8);
-    String place = "", title = "Setting up", sentence = "A stand-in for MongoDB is started.";
-    Kind kind; // whose filter is shown
+    List<Step> steps = List.of();
+    Step step = new Step("Setting up", "A stand-in for MongoDB is started.", null, null);
+    int number; // of the step
     List<String> slide = List.of(); // in the place of both sides
     Document last = new Document(); // event
     volatile boolean over, left; // everything ends; the screen is not there any more
     volatile boolean held, waits;
+    TerminalScreen screen; // none with --plain
     char view;
     int scroll;
 
@@ -69,28 +74,13 @@ abstract class Stage {
 
     // ===== What is on it: lines, with the terminal's own codes for their style in them =====
 
-    /** Of 256 colors those that stand out from black and from white, of 16 each on a ground of its own. */
-    static String style(int of256, int of16, boolean bar) {
-        if (!setting("NO_COLOR").isEmpty()) return bar ? "1;7" : BOLD;
-        boolean many = setting("TERM").contains("256") || !setting("COLORTERM").isEmpty();
-        if (many || isDumb()) return bar ? "1;38;5;231;48;5;" + of256 : "1;38;5;" + of256;
-        return (of16 == 2 || of16 == 3 ? "30;4" : "1;37;4") + of16;
-    }
-
     static String setting(String name) { return System.getenv().getOrDefault(name, ""); }
 
-    static boolean isTerminal() {
-        try {
-            Object console = System.console(); // from Java 22 to 24 never null
-            return console != null && (boolean) Console.class.getMethod("isTerminal").invoke(console);
-        } catch (ReflectiveOperationException e) {
-            return true;
-        }
+    /** Each color has a ground of its own, so that it stands out on black and on white. */
+    static String in(String style, String text) {
+        String seen = style.length() > 1 && !setting("NO_COLOR").isEmpty() ? "1;7" : style;
+        return "\033[" + seen + "m" + text + "\033[0m";
     }
-
-    static boolean isDumb() { return setting("TERM").isEmpty() || setting("TERM").equals("dumb"); }
-
-    static String in(String style, String text) { return "\033[" + style + "m" + text + "\033[0m"; }
 
     static String bare(String line) { return line.replaceAll("\033\\[[0-9;]*m", "").stripTrailing(); }
 
@@ -101,29 +91,14 @@ abstract class Stage {
         return String.format("%-" + room + "s %s", fitting, detail).replaceAll("\\p{Cntrl}", "?");
     }
 
-    /** Breaks a line between words. */
-    static List<String> wrapped(String text, int width) {
-        List<String> lines = new ArrayList<>();
-        while (text.length() > width) {
-            int space = text.lastIndexOf(' ', width);
-            int end = space > 0 ? space : width;
-            lines.add(text.substring(0, end));
-            text = text.substring(end).strip();
-        }
-        lines.add(text);
-        return lines;
-    }
-
     void say(String line) {
         log.add(bare(line));
         if (plain) out.println(bare(line));
     }
 
-    synchronized void begin(String place, String title, String sentence, Kind kind) {
-        this.place = place;
-        this.title = title;
-        this.sentence = sentence;
-        this.kind = kind;
+    synchronized void begin(int number) {
+        this.number = number;
+        step = steps.get(number - 1);
         sides.forEach(List::clear);
         slide = List.of();
         say("");
@@ -131,12 +106,13 @@ abstract class Stage {
     }
 
     List<String> header(int width) {
-        String left = in(REVERSE, " " + place + " ") + "  " + in(BOLD, title);
-        if (kind == null) return List.of(left, "  " + sentence, "");
-        String about = in(kind.style, kind.title + ": " + kind.about);
+        Kind kind = step.kind;
+        String left = in(REVERSE, " " + number + " of " + steps.size() + " ") + "  " + in(BOLD, step.title);
+        String about = kind == null ? "" : in(kind.style, kind.title + ": " + kind.about);
         String gap = " ".repeat(Math.max(2, width - 1 - bare(left + about).length()));
-        List<String> lines = new ArrayList<>(List.of(left + gap + about, "  " + sentence));
-        wrapped(kind.filter, width - 4).forEach(line -> lines.add("  " + line));
+        List<String> lines = new ArrayList<>(List.of(left + gap + about, "  " + step.sentence));
+        for (String line : getWordWrappedText(width - 4, kind == null ? "" : kind.filter))
+            lines.add("  " + line);
         return lines;
     }
 
@@ -149,8 +125,7 @@ abstract class Stage {
         while (here.size() < at) here.add(new Cell("", () -> ""));
         here.add(new Cell(who, text));
         say((side == WRITER ? "writer    " : "listener  ") + text.get());
-        if (plain) drawn();
-        notifyAll();
+        show();
     }
 
     /** Time to look at it, in seconds. */
@@ -165,34 +140,27 @@ abstract class Stage {
     // ===== When the listener hears nothing: a red bar, and then a green one =====
 
     final List<Failure> failures = new ArrayList<>();
-    final List<Long> fresh = new ArrayList<>(), latencies = new ArrayList<>();
+    final List<Long> latencies = new ArrayList<>();
     volatile Failure failure; // the one of now
 
     class Failure {
-        final String title, words;
-        final long fell = System.nanoTime();
-        String lasted = "", first = "";
+        final String title;
+        final long fell = System.currentTimeMillis();
         long rose;
-        int seconds, waiting;
+        String bar, lasted = "", first = "";
 
-        Failure(String title, String words) {
-            this.title = title;
-            this.words = words;
-        }
+        Failure(String title) { this.title = title; }
 
         String bar() {
-            if (lasted.isEmpty()) {
-                seconds = (int) ((System.nanoTime() - fell) / 1_000_000_000);
-                waiting = Kind.RESUME.written - Kind.RESUME.shown();
-            }
-            String text = String.format(words, seconds) + ": " + waiting + " written, not shown";
-            return in(style(160, 1, true), String.format(" %-45s", lasted.isEmpty() ? text + " yet" : text));
+            if (rose == 0) bar = String.format("%s for %d s: %d written, not shown", title,
+                (System.currentTimeMillis() - fell) / 1000, Kind.RESUME.written - Kind.RESUME.shown);
+            return in(RED, String.format(" %-45s", bar));
         }
     }
 
-    synchronized void fall(String title, String words) {
+    synchronized void fall(String title) {
         if (failure != null) return;
-        failure = new Failure(title, words);
+        failure = new Failure(title);
         failures.add(failure);
         put(LISTENER, "", failure::bar);
     }
@@ -200,48 +168,30 @@ abstract class Stage {
     synchronized void rise(String lasted) {
         if (failure == null) return;
         snap();
-        double seconds = (System.nanoTime() - failure.fell) / 1e9;
-        failure.lasted = lasted.isEmpty() ? String.format(Locale.ROOT, "after %.1f s", seconds) : lasted;
         failure.rose = System.currentTimeMillis();
+        double seconds = (failure.rose - failure.fell) / 1000.0;
+        failure.lasted = lasted.isEmpty() ? String.format(Locale.ROOT, "after %.1f s", seconds) : lasted;
         String bar = String.format(" %-45s", "BACK " + failure.lasted);
         failure = null;
-        put(LISTENER, "", () -> in(style(28, 2, true), bar));
+        put(LISTENER, "", () -> in(GREEN, bar));
     }
 
-    /** Something is heard: perhaps the first after a failure; else how long it takes to the screen counts. */
+    /** What is shown now: perhaps the first after a failure; else how long it took from the write counts. */
     void heardFrom(String who, long written) {
-        rise("");
+        long now = System.currentTimeMillis();
         Failure before = failures.isEmpty() ? null : failures.get(failures.size() - 1);
         if (before != null && before.first.isEmpty())
-            before.first = who + ", " + (System.currentTimeMillis() - before.rose) + " ms later";
-        if (before == null || written > before.rose) fresh.add(written);
-    }
-
-    String latency() {
-        Collections.sort(latencies);
-        if (latencies.isEmpty()) return "";
-        return String.format("%n  From the write to the screen, without failure: %d ms (median), %d (worst)",
-            latencies.get(latencies.size() / 2), latencies.get(latencies.size() - 1));
-    }
-
-    void drawn() {
-        for (long written : fresh) if (written > 0) latencies.add(System.currentTimeMillis() - written);
-        fresh.clear();
+            before.first = who + ", " + (now - before.rose) + " ms later";
+        if (written > (before == null ? 0 : before.rose)) latencies.add(now - written);
     }
 
     // ===== How it is drawn =====
 
-    String tally() {
-        return Stream.of(Kind.values())
-            .map(kind -> in(kind.style, kind.title + " " + kind.shown() + "/" + kind.written))
-            .collect(Collectors.joining("  ", " ", ""));
-    }
-
     List<String> filters() {
         List<String> lines = new ArrayList<>();
         for (Kind kind : Kind.values()) {
-            lines.add(in(kind.style, String.format("%-8s", kind)) + in(BOLD, kind.about));
-            wrapped(kind.filter, 74).forEach(line -> lines.add("  " + line));
+            lines.add(in(kind.style, String.format("%-7s", kind)) + " " + in(BOLD, kind.about));
+            getWordWrappedText(74, kind.filter).forEach(line -> lines.add("  " + line));
         }
         lines.add("And invalidate events, all of them: news that the collection was dropped.");
         return lines;
@@ -250,9 +200,9 @@ abstract class Stage {
     List<String> page() {
         return switch (view) {
             case 'e' -> last.toJson(JsonWriterSettings.builder().indent(true).build()).lines()
-                .flatMap(line -> wrapped(line, 78).stream()).toList();
+                .flatMap(line -> getWordWrappedText(78, line).stream()).toList();
             case 'f' -> filters();
-            case 'c' -> card().stream().dropWhile(line -> !line.startsWith(place.substring(0, 2))).toList();
+            case 'c' -> card().stream().dropWhile(line -> !line.startsWith(number + " ")).toList();
             case '?' -> KEYS.lines().toList();
             default -> slide;
         };
@@ -286,8 +236,12 @@ abstract class Stage {
             lines(screen, 1, top + 1, width - 1, space, page.stream().skip(scroll).limit(space).toList());
         }
         screen.drawLine(0, height - 2, width, height - 2, Symbols.SINGLE_LINE_HORIZONTAL);
-        String key = held ? in(REVERSE, " Space ") : waits && pause ? in(REVERSE, " Enter ") : "";
-        lines(screen, 0, height - 1, width, 1, List.of(tally() + "  ? q  " + key));
+        String foot = " ", key = waits ? "Enter" : "     ";
+        for (Kind kind : Kind.values())
+            foot += in(kind.style, kind.title + " " + kind.shown + "/" + kind.written) + "  ";
+        if (held) key = "Space";
+        foot += (held || waits && pause ? in(REVERSE, key) : key) + " e f c ? q";
+        lines(screen, 0, height - 1, width, 1, List.of(foot));
     }
 
     List<String> texts(int side, int first) {
@@ -318,39 +272,33 @@ abstract class Stage {
         }
     }
 
-    /** Plays the show in a thread of its own, and meanwhile draws it. */
+    /** Plays the show in a thread of its own, and meanwhile draws it and reads the keys. */
     void perform(Callable<Void> show) throws Exception {
-        FutureTask<Void> playing = new FutureTask<>(show);
-        Thread director = new Thread(playing);
-        director.setDaemon(true);
-        director.start();
-        if (!plain) drawUntil(playing);
-        try {
-            playing.get();
-        } catch (ExecutionException e) {
-            Thread.sleep(300); // who pressed Ctrl-C has ended the scripts first
-            if (over) Thread.currentThread().join();
-            throw new IllegalStateException(e.getCause().getMessage(), e.getCause());
+        Future<Void> playing = Executors.newSingleThreadExecutor().submit(show);
+        if (!plain) {
+            try (Terminal terminal = new Terminal(); TerminalScreen opened = new TerminalScreen(terminal)) {
+                opened.startScreen();
+                opened.setCursorPosition(null);
+                screen = opened;
+                while (!playing.isDone()) {
+                    show();
+                    KeyStroke key = opened.pollInput();
+                    if (key == null || key.getKeyType() == KeyType.EOF) Thread.sleep(50);
+                    else pressed(key);
+                }
+            }
         }
+        playing.get();
     }
 
-    void drawUntil(Future<Void> end) throws IOException, InterruptedException {
-        try (Terminal terminal = new Terminal(); TerminalScreen screen = new TerminalScreen(terminal)) {
-            screen.startScreen();
-            screen.setCursorPosition(null);
-            while (!end.isDone()) {
-                synchronized (this) {
-                    if (over || left) continue;
-                    screen.doResizeIfNecessary();
-                    draw(screen.newTextGraphics());
-                    screen.refresh();
-                    drawn();
-                }
-                KeyStroke key = screen.pollInput();
-                if (key != null && key.getKeyType() != KeyType.EOF) pressed(key);
-                else synchronized (this) { wait(50); }
-            }
-            if (over) Thread.currentThread().join(); // Lanterna restores the terminal, too
+    synchronized void show() {
+        if (screen == null || over || left) return;
+        try {
+            screen.doResizeIfNecessary();
+            draw(screen.newTextGraphics());
+            screen.refresh();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -368,12 +316,6 @@ abstract class Stage {
             return new TerminalSize(Integer.parseInt(size[1]), Integer.parseInt(size[0]));
         }
 
-        /** Makes Ctrl-Z and Ctrl-\ keys, too; at the end all settings become what they were. */
-        @Override
-        protected void keyStrokeSignalsEnabled(boolean enabled) throws IOException {
-            if (!enabled) runSTTYCommand("-isig");
-        }
-
         /** Lanterna calls this after TERM and HUP, in a thread of its own. */
         @Override
         public void exitPrivateMode() throws IOException {
@@ -386,7 +328,7 @@ abstract class Stage {
 
     // ===== Its picture =====
 
-    static final int COLUMNS = 100, ROWS = 26, ACROSS = 8, DOWN = 18, MARGIN = 16, SECONDS_EACH = 4;
+    static final int COLUMNS = 100, ROWS = 28, ACROSS = 8, DOWN = 18, MARGIN = 16, SECONDS_EACH = 4;
     final List<String> screens = new ArrayList<>();
 
     void snap() {
@@ -396,36 +338,29 @@ abstract class Stage {
         StringBuilder drawn = new StringBuilder();
         for (int row = 0; row < ROWS; row++) {
             for (int x = 0, end; x < COLUMNS; x = end) {
-                TextCharacter first = screen.getCharacterAt(x, row);
-                end = x + 1;
-                while (end < COLUMNS && alike(first, screen.getCharacterAt(end, row))) end++;
-                drawn.append(piece(screen, row, x, end));
+                TextCharacter style = screen.getCharacterAt(x, row).withCharacter(' ');
+                StringBuilder text = new StringBuilder();
+                for (end = x; end < COLUMNS; end++) {
+                    TextCharacter next = screen.getCharacterAt(end, row);
+                    if (!next.withCharacter(' ').equals(style)) break;
+                    text.append(next.getCharacterString());
+                }
+                String place = String.format("x='%d' y='%d'", MARGIN + x * ACROSS, MARGIN + row * DOWN);
+                if (style.getBackgroundColor() != TextColor.ANSI.DEFAULT)
+                    drawn.append(String.format("<rect %s width='%d' height='%d' fill='%s'/>%n", place,
+                        (end - x) * ACROSS, DOWN, color(style.getBackgroundColor())));
+                if (!text.toString().isBlank())
+                    drawn.append(String.format("<text %s dy='14' fill='%s' font-weight='%s'>%s</text>%n",
+                        place, color(style.getForegroundColor()), style.isBold() ? "bold" : "normal",
+                        text.toString().stripTrailing().replace("&", "&amp;").replace("<", "&lt;")));
             }
         }
         screens.add(drawn.toString());
     }
 
-    static boolean alike(TextCharacter one, TextCharacter other) {
-        return one.withCharacter(' ').equals(other.withCharacter(' '));
-    }
-
-    static String piece(TextImage screen, int row, int from, int end) {
-        TextCharacter style = screen.getCharacterAt(from, row);
-        StringBuilder text = new StringBuilder();
-        for (int x = from; x < end; x++) text.append(screen.getCharacterAt(x, row).getCharacterString());
-        String place = String.format(" x=\"%d\" y=\"%d\" ", MARGIN + from * ACROSS, MARGIN + row * DOWN);
-        String ground = style.getBackgroundColor() == TextColor.ANSI.DEFAULT ? ""
-            : String.format("<rect%swidth=\"%d\" height=\"%d\"%s/>%n", place, (end - from) * ACROSS, DOWN,
-                color(style.getBackgroundColor()));
-        if (text.toString().isBlank()) return ground;
-        return ground + String.format("<text%sdy=\"14\"%s%s>%s</text>%n", place,
-            style.isBold() ? " font-weight=\"bold\"" : "", color(style.getForegroundColor()),
-            text.toString().stripTrailing().replace("&", "&amp;").replace("<", "&lt;"));
-    }
-
     static String color(TextColor color) {
-        if (color == TextColor.ANSI.DEFAULT) return "";
-        return String.format(" fill=\"#%02x%02x%02x\"", color.getRed(), color.getGreen(), color.getBlue());
+        if (color == TextColor.ANSI.DEFAULT || color == TextColor.ANSI.WHITE) return "#e6edf3";
+        return String.format("#%02x%02x%02x", color.getRed(), color.getGreen(), color.getBlue());
     }
 
     /** The screens in turn; only the last of them where nothing shall move. */
@@ -438,7 +373,7 @@ abstract class Stage {
               font-size="13.3" xml:space="preserve">
             <title>The demo: left what a script writes, right what the listener shows of it</title>
             <style>
-            g{fill:#e6edf3;visibility:hidden;animation:turn %ds step-end infinite}
+            g{visibility:hidden;animation:turn %ds step-end infinite}
             @keyframes turn{0%%{visibility:visible}%.3f%%{visibility:hidden}}
             g:last-of-type{visibility:visible} @media (prefers-reduced-motion:reduce){g{animation:none}}
             </style>

@@ -4,7 +4,7 @@
 //SOURCES ../delete.java ../insert.java ../listener.java ../reset.java ../resume_update.java ../update.java
 //SOURCES Stage.java mongod.java replace.java sandbox.java
 //FILES card.txt
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m -Djdk.console=java.base
 
 import com.mongodb.*;
 import com.mongodb.client.*;
@@ -20,6 +20,7 @@ import org.bson.Document;
 import picocli.CommandLine;
 import picocli.CommandLine.*;
 
+import static com.googlecode.lanterna.TerminalTextUtils.getWordWrappedText;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.*;
 
@@ -30,40 +31,37 @@ import static java.util.concurrent.TimeUnit.*;
  */
 @Command(name = "demo", mixinStandardHelpOptions = true, version = "demo 1.0", sortOptions = false,
     description = "Shows change streams from end to end: scripts write, and the listener shows it.",
-    footer = {"", "Exit codes: 0 nothing was missed, 1 not so, 2 wrong usage, 130 after Ctrl-C or q."})
+    footer = {"", "Keys:", Stage.KEYS, "",
+        "Exit codes: 0 nothing was missed, 1 not so, 2 wrong usage, 130 Ctrl-C or q."})
 class demo extends Stage implements Callable<Integer> {
 
     @Option(names = "--speed", paramLabel = "N", description = "N times as fast, 1 to 99.") int speed = 1;
     @Option(names = "--mongod", description = "Play on three nodes of a real MongoDB, and kill the primary.")
     boolean mongod;
     @Option(names = "--uri", arity = "0..1", fallbackValue = "", description = {
-        "Play on this MongoDB, in a database of its own, which is dropped at the end. Without a value: on the "
-        + "one that MONGODB_ATLAS_URL names in the environment or .env. Keep a password there, for options can "
-        + "be read in the list of processes."})
+        "Play on this MongoDB, in a database of its own, which is dropped at the end. Without a value: on "
+        + "the one that MONGODB_ATLAS_URL names in the environment or .env. Keep a password there, for "
+        + "options can be read in the list of processes."})
     String uri;
 
     // ===== The steps: title, a sentence, whose filter is shown, what happens =====
 
-    record Step(String title, String sentence, Kind kind, Play play) {}
-
-    interface Play { void run() throws Exception; }
-
     List<Step> plan() {
-        String sandbox = "Bank customers, in an in-memory stand-in for MongoDB. --uri plays it on yours.";
-        String yours = "Bank customers, on your MongoDB, in a database that is dropped at the end.";
-        String real = "Bank customers, on three nodes of a real MongoDB.";
+        String where = mongod ? "on three nodes of a real MongoDB."
+            : "in an in-memory stand-in for MongoDB. --uri plays it on yours.";
+        if (uri != null) where = "on your MongoDB, in a database that is dropped at the end.";
         List<Step> plan = new ArrayList<>(List.of(
-            new Step("A collection to watch", mongod ? real : uri != null ? yours : sandbox, null,
-                () -> write("reset" + (preImages ? " --pre-images" : ""))),
+            new Step("A collection to watch", "Bank customers, " + where, null,
+                () -> write("reset --pre-images")),
             new Step("The listener opens five change streams",
                 "Each has a filter, which MongoDB applies: what does not match is not sent.", null,
                 () -> listen("listener --json --fail-after 8 --fail-for " + Math.max(1, 3 / speed))),
             new Step("Inserts", "Only customers whose checking account is below 0 are sent.", Kind.INSERT,
                 () -> write("insert --records 22 --seed 206 --delay " + faster(0.25))),
-            new Step("Deposits", "$100 for each of five." + from("The balance before it"), Kind.UPDATE,
-                () -> write("update --limit 5 --delay " + faster(0.8))),
-            new Step("Deletes", "A delete event holds the _id, no more." + from("The name"), Kind.DELETE,
-                () -> write("delete --limit 3 --delay " + faster(0.8))),
+            new Step("Deposits", "$100 for each of five. The balance before it is from the pre-image.",
+                Kind.UPDATE, () -> write("update --limit 5 --delay " + faster(0.8))),
+            new Step("Deletes", "A delete event holds the _id, no more. The name is from the pre-image.",
+                Kind.DELETE, () -> write("delete --limit 3 --delay " + faster(0.8))),
             new Step("A replacement",
                 "As in the JSON view of MongoDB Compass: the event has the whole new customer.", Kind.REPLACE,
                 () -> write("replace")),
@@ -80,38 +78,35 @@ class demo extends Stage implements Callable<Integer> {
         return plan;
     }
 
-    String from(String what) { return preImages ? " " + what + " is from the pre-image." : ""; }
-
     String faster(double delay) { return String.format(Locale.ROOT, "%.2f", Math.max(0.01, delay / speed)); }
 
     Void play() throws Exception {
-        setUp();
         steps = plan();
+        setUp();
         try {
-            for (Step next : steps) {
-                begin(next);
+            for (int n = 1; n <= steps.size(); n++) {
+                begin(n);
                 look(3.0 / speed);
-                next.play.run();
-                await(60, () -> Stream.of(Kind.values()).allMatch(kind -> kind.shown() >= kind.written));
-                if (next.kind != Kind.DELETE && next.kind != Kind.REPLACE && number > 1) snap();
+                step.play().run();
+                await(60, () -> Stream.of(Kind.values()).allMatch(kind -> kind.shown >= kind.written));
+                if (number > 1 && step.kind() != Kind.DELETE && step.kind() != Kind.REPLACE) snap();
                 look(2.0 / speed);
             }
-        } catch (TimeoutException e) { // an event does not come, or the listener has ended: to the end
-            begin(steps.get(steps.size() - 1));
+        } catch (Exception e) {
+            Thread.sleep(300); // who pressed Ctrl-C has ended the scripts first
+            if (over) Thread.currentThread().join();
+            if (!(e instanceof TimeoutException)) throw e;
+            begin(steps.size()); // an event does not come, or the listener has ended
             sumUp();
         }
+        if (picture != null) Files.writeString(picture, svg());
         return null;
-    }
-
-    void begin(Step step) {
-        number = steps.indexOf(step) + 1;
-        begin(number + " of " + steps.size(), step.title, step.sentence, step.kind);
     }
 
     /** A bad network: what the streams ask for is not answered, their connections are closed. */
     void cutNetwork(String writer) throws Exception {
         network("alwaysOn", "--- The listener's network is cut");
-        fall(CUT, "CUT OFF for %d s");
+        fall(CUT);
         await(60, () -> notice.startsWith("No answer")); // until then one that was asked for may still come
         write(writer);
         network("off", "--- The network is back");
@@ -119,19 +114,19 @@ class demo extends Stage implements Callable<Integer> {
     }
 
     void network(String mode, String line) {
-        client.getDatabase("admin").runCommand(Document.parse("{configureFailPoint: 'failCommand', mode: '"
-            + mode + "', data: {failCommands: ['aggregate', 'getMore'], closeConnection: true}}"));
+        database("admin").runCommand(Document.parse("{configureFailPoint: 'failCommand', mode: '" + mode
+            + "', data: {failCommands: ['aggregate', 'getMore'], closeConnection: true}}"));
         put(WRITER, "", () -> in(BOLD, line));
     }
 
     void killPrimary(String writer) throws Exception {
+        Document hello = database("admin").runCommand(new Document("isMaster", 1));
+        long id = nodes.get(hello.getString("primary"));
         int before = Kind.RESUME.written;
         Run run = start(writer, this::written);
         await(60, () -> Kind.RESUME.written > before);
-        Document hello = client.getDatabase("admin").runCommand(new Document("isMaster", 1));
-        long id = nodes.get(hello.getString("primary"));
         put(WRITER, "", () -> in(BOLD, "--- kill -9 " + id + ", the primary"));
-        fall(KILLED, "NO PRIMARY for %d s");
+        fall(KILLED);
         ProcessHandle.of(id).ifPresent(ProcessHandle::destroyForcibly);
         finish(run);
         await(60, () -> failure == null);
@@ -139,19 +134,15 @@ class demo extends Stage implements Callable<Integer> {
 
     // ===== What the scripts say: a line that is worded anew there fails demo.bats =====
 
-    static final String CLOSED = "The stream was closed", CUT = "The network was cut";
-    static final String KILLED = "The primary died";
-    List<Step> steps = List.of();
-    int number, exitCode;
-    String customer = "?", counted = "";
+    static final String CLOSED = "STREAM CLOSED", CUT = "NETWORK CUT", KILLED = "NO PRIMARY";
+    int exitCode;
+    String customer = "";
     volatile String notice = "";
-    volatile boolean listening, made; // what is to be dropped
+    volatile boolean made; // what is to be dropped
     Kind opened = Kind.INSERT;
 
     /** Runs a script that writes, to its end. */
-    void write(String command) throws Exception {
-        finish(start(command, this::written));
-    }
+    void write(String command) throws Exception { finish(start(command, this::written)); }
 
     void finish(Run run) throws Exception {
         String lastLine = run.lastLine.join();
@@ -167,10 +158,9 @@ class demo extends Stage implements Callable<Integer> {
                 String[] parts = words[1].split(": |, checking ");
                 wrote(parts[2].startsWith("-") ? Kind.INSERT : null, parts[1], parts[2]);
             }
-            case "Replaced customer with _id" -> customer = ""; // the name is in the next line
             case "Customer" -> {
-                if (customer.isEmpty()) wrote(Kind.REPLACE, words[1], "replaced");
                 customer = words[1];
+                if (step.kind() == Kind.REPLACE) wrote(Kind.REPLACE, customer, "replaced");
             }
             case "Added $100 to customer acct with _id" -> wrote(Kind.UPDATE, customer, "+$100");
             case "Customer name" -> wrote(Kind.DELETE, words[1], "deleted");
@@ -187,7 +177,7 @@ class demo extends Stage implements Callable<Integer> {
 
     void listen(String command) throws Exception {
         listener = start(command, this::heard);
-        await(60, () -> listening);
+        await(60, () -> notice.startsWith("and invalidate events"));
         slide = filters();
         slide.forEach(this::say);
     }
@@ -198,12 +188,10 @@ class demo extends Stage implements Callable<Integer> {
         else if (line.endsWith(" listener thread started.")) opened = Kind.of(line.split(" ")[0]);
         else if (line.startsWith("==")) opened.about = line.substring(2);
         else if (line.startsWith("  ")) opened.filter = (opened.filter + line.substring(1)).strip();
-        else if (line.startsWith("and invalidate events")) listening = true;
-        else if (line.equals("Resume Change Stream closed.")) fall(CLOSED, "CLOSED on purpose");
+        else if (line.equals("Resume Change Stream closed.")) fall(CLOSED);
         else if (line.startsWith("Restart Change Stream with resume token: ")) rise("");
-        else if (line.startsWith("No answer from MongoDB")) fall("No answer", "NO ANSWER for %d s");
+        else if (line.startsWith("No answer from MongoDB")) fall("NO ANSWER");
         else if (line.startsWith("MongoDB answers again, ")) rise(line.substring(line.indexOf("after ")));
-        else if (line.startsWith("Resume stream closed, ")) counted = line;
     }
 
     void event(Document line) {
@@ -212,22 +200,21 @@ class demo extends Stage implements Callable<Integer> {
         Document now = last.get("fullDocument", Document.class);
         Document before = last.get("fullDocumentBeforeChange", Document.class);
         Document who = now == null ? before : now;
-        String name = who == null ? "" : who.getString("firstName") + " " + who.getString("lastName");
+        String name = who.getString("firstName") + " " + who.getString("lastName");
         Document changed = last.getEmbedded(List.of("updateDescription", "updatedFields"), new Document());
         Object id = last.get("documentKey", Document.class).get("_id");
-        String token = "token " + token().substring(0, Math.min(18, token().length())) + MORE;
-        for (int n = 0; n < 30 && kind.written <= kind.shown(); n++)
+        String token = last.getEmbedded(List.of("_id", "_data"), String.class);
+        for (int n = 0; n < 30 && kind.written <= kind.shown; n++)
             LockSupport.parkNanos(10_000_000); // the writer is about to say so, and comes first
         switch (kind) {
             case INSERT -> shows(kind, now.getString("email"), "checking " + checking(now));
-            case UPDATE -> shows(kind, name, "checking " + (before == null ? "" : checking(before) + " -> ")
+            case UPDATE -> shows(kind, name, "checking " + checking(before) + " -> "
                 + changed.values().iterator().next());
             case DELETE, REPLACE -> shows(kind, name, "_id " + MORE + tail(id.toString()));
-            case RESUME -> shows(kind, "counter " + changed.get("resumeCounter"), token);
+            case RESUME -> shows(kind, "counter " + changed.get("resumeCounter"),
+                "token " + token.substring(0, Math.min(18, token.length())) + MORE);
         }
     }
-
-    String token() { return last.getEmbedded(List.of("_id", "_data"), String.class); }
 
     static String tail(String id) { return id.substring(Math.max(0, id.length() - 12)); }
 
@@ -238,39 +225,46 @@ class demo extends Stage implements Callable<Integer> {
     }
 
     synchronized void shows(Kind kind, String who, String what) {
+        rise("");
+        kind.shown++;
+        String line = columns(RIGHT - 8, who, what);
+        String label = in(kind.style, String.format("%-7s", kind)) + " ";
+        put(LISTENER, who, () -> label + in(BOLD, line.substring(0, line.length() - what.length())) + what);
         Date wall = last.getDate("wallTime"); // since MongoDB 6.0, and by the server's clock
         heardFrom(who, uri == null && wall != null ? wall.getTime() : 0);
-        if (!kind.tokens.add(token())) kind.repeated++;
-        String line = columns(RIGHT - 8, who, what), label = in(kind.style, String.format("%-8s", kind));
-        put(LISTENER, who, () -> label + in(BOLD, line.substring(0, line.length() - what.length())) + what);
     }
 
     /** The last slide, which also stands in the terminal when the screen is gone. */
-    void sumUp() throws Exception {
+    void sumUp() {
         listener.process.toHandle().destroy(); // Process.destroy would close its output, too
         String lastLine = listener.lastLine.join();
         List<String> sum = new ArrayList<>(), wrong = new ArrayList<>();
         sum.add(String.format("  %-10s %23s %9s %9s", "Event", "should have been shown", "shown", "missed"));
         for (Kind kind : Kind.values()) {
-            int missed = kind.written - kind.shown();
-            sum.add(String.format("  %-10s %23d %9d %9d", kind, kind.written, kind.shown(), missed));
-            if (missed != 0) wrong.add(missed + " " + kind + " missed");
-            if (kind.repeated > 0) wrong.add(kind.repeated + " " + kind + " shown twice");
+            int missed = kind.written - kind.shown;
+            sum.add(String.format("  %-10s %23d %9d %9d", kind, kind.written, kind.shown, missed));
+            if (missed > 0) wrong.add(missed + " " + kind + " missed");
+            if (missed < 0) wrong.add(-missed + " " + kind + " shown twice");
         }
         sum.add(String.format("%n  %-26s %-15s %s", "What failed", "was back", "first event then"));
         for (Failure each : failures)
             sum.add(String.format("  %-26s %-15s %s", each.title, each.lasted, each.first));
-        for (String title : new TreeSet<>(List.of(CLOSED, mongod ? KILLED : uri == null ? CUT : CLOSED)))
+        String second = mongod ? KILLED : CUT;
+        for (String title : uri == null ? List.of(CLOSED, second) : List.of(CLOSED))
             if (failures.stream().noneMatch(each -> each.title.equals(title) && !each.first.isEmpty()))
                 wrong.add("not gone through: " + title);
-        sum.add(latency());
-        sum.add("  " + counted);
-        String all = ", counters 1.." + Kind.RESUME.written + ", 0 missed, 0 repeated";
-        if (!counted.endsWith(all)) wrong.add(lastLine);
+        Collections.sort(latencies);
+        if (!latencies.isEmpty())
+            sum.add(String.format(
+                "%n  From the write to the screen, without failure: %d ms (median), %d (worst)",
+                latencies.get(latencies.size() / 2), latencies.get(latencies.size() - 1)));
+        sum.add("  " + lastLine);
+        if (!lastLine.endsWith(", counters 1.." + Kind.RESUME.written + ", 0 missed, 0 repeated"))
+            wrong.add("see the listener's last line");
         exitCode = wrong.isEmpty() ? 0 : 1;
         String verdict = exitCode == 0 ? "Nothing was missed." : "Not as it should be: ";
-        String style = exitCode == 0 ? style(28, 2, false) : style(160, 1, false);
-        wrapped(verdict + String.join("; ", wrong), 76).forEach(line -> sum.add("  " + in(style, line)));
+        for (String line : getWordWrappedText(76, verdict + String.join("; ", wrong)))
+            sum.add("  " + in(exitCode == 0 ? GREEN : RED, line));
         slide = sum.stream().flatMap(String::lines).toList();
     }
 
@@ -281,8 +275,6 @@ class demo extends Stage implements Callable<Integer> {
     final Map<String, Long> nodes = new HashMap<>(); // of --mongod, and their process ids
     Path work; // where they stand: there is no .env
     String address = "";
-    MongoClient client;
-    boolean preImages = true;
     Run server, listener;
 
     /** A script, and what it will have printed last: known when it has ended and all was read. */
@@ -299,7 +291,8 @@ class demo extends Stage implements Callable<Integer> {
         var settings = builder.environment();
         settings.keySet().removeAll(Set.of("RESUME_TOKEN_FILE", "NUM_RECORDS_TO_GENERATE", "CLICOLOR_FORCE"));
         settings.putAll(Map.of("DATABASE", database, "COLLECTION", "accounts", "MONGODB_ATLAS_URL", address));
-        if (number > 0) wrapped("$ jbang " + command, LEFT).forEach(line -> put(WRITER, "", () -> line));
+        for (String line : number == 0 ? List.<String>of() : getWordWrappedText(LEFT, "$ jbang " + command))
+            put(WRITER, "", () -> line);
         Process process = builder.start();
         Run run = new Run(process, CompletableFuture.supplyAsync(
             () -> process.inputReader(UTF_8).lines().filter(line -> !line.isBlank()).peek(each)
@@ -314,19 +307,16 @@ class demo extends Stage implements Callable<Integer> {
         if (uri != null) address = uri.isEmpty() ? dotenv.get("MONGODB_ATLAS_URL", "") : uri;
         else server = start((mongod ? "mongod --nodes 3" : "sandbox") + " --port 0", this::served);
         await(600, () -> uri != null || !address.isEmpty());
-        try {
-            client = MongoClients.create(MongoClientSettings.builder()
-                .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
-                .applyConnectionString(new ConnectionString(address)).build());
-            Document build = client.getDatabase("admin").runCommand(new Document("buildInfo", 1));
-            preImages = build.getList("versionArray", Integer.class).get(0) >= 6;
-        } catch (MongoException | IllegalArgumentException e) {
-            preImages = true; // the first script says better what is wrong, and not the password
-        }
+    }
+
+    MongoDatabase database(String name) {
+        return MongoClients.create(MongoClientSettings.builder()
+            .applyToClusterSettings(cluster -> cluster.serverSelectionTimeout(5, SECONDS))
+            .applyConnectionString(new ConnectionString(address)).build()).getDatabase(name);
     }
 
     void served(String line) {
-        sentence = line;
+        step = new Step("Setting up", line, null, null);
         String[] node = line.split("mongod on port |, process id ");
         if (node.length == 3) nodes.put("127.0.0.1:" + node[1], Long.valueOf(node[2]));
         if (line.startsWith("mongodb://")) address = line;
@@ -336,11 +326,9 @@ class demo extends Stage implements Callable<Integer> {
     void await(int seconds, BooleanSupplier done) throws Exception {
         for (int n = 0; n < seconds * 50; n++) {
             synchronized (this) { if (done.getAsBoolean()) return; }
-            Run awaited = listener == null ? server : listener;
-            boolean ended = awaited.lastLine.isDone();
-            if (over) Thread.currentThread().join(); // who ends us may have ended the listener first
-            if (ended && !listening) throw new IllegalStateException(awaited.lastLine.join());
-            if (ended) break;
+            CompletableFuture<String> lastLine = (listener == null ? server : listener).lastLine;
+            if (lastLine.isDone() && number < 3) throw new IllegalStateException(lastLine.join());
+            if (lastLine.isDone()) break;
             Thread.sleep(20);
         }
         throw new TimeoutException();
@@ -354,7 +342,7 @@ class demo extends Stage implements Callable<Integer> {
                 if (!run.process.waitFor(10, SECONDS)) run.process.destroyForcibly();
             }
             // Only now, for a writer would create it again. The database goes with its only collection.
-            if (uri != null && made) client.getDatabase(database).getCollection("accounts").drop();
+            if (uri != null && made) database(database).getCollection("accounts").drop();
         } catch (MongoException | InterruptedException e) {
             System.err.println("demo: could not drop the database " + database + " - drop it yourself");
         }
@@ -366,7 +354,8 @@ class demo extends Stage implements Callable<Integer> {
     public static void main(String... args) {
         System.exit(new CommandLine(new demo())
             .setParameterExceptionHandler((e, all) -> refuse(2, e.getMessage() + " - see --help"))
-            .setExecutionExceptionHandler((e, all, parsed) -> refuse(1, e.getMessage())).execute(args));
+            .setExecutionExceptionHandler((e, all, parsed) ->
+                refuse(1, Objects.requireNonNullElse(e.getCause(), e).getMessage())).execute(args));
     }
 
     static int refuse(int exitCode, String message) {
@@ -376,15 +365,17 @@ class demo extends Stage implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (card) card().forEach(out::println);
-        if (card) return 0;
-        plain |= !isTerminal() || isDumb();
+        if (card) {
+            card().forEach(out::println);
+            return 0;
+        }
+        boolean terminal = System.console() != null; // Java 22 to 24 say so by RUNTIME_OPTIONS
+        plain |= !terminal || setting("TERM").matches("|dumb");
         if (speed < 1 || speed > 99) return refuse(2, "--speed needs a whole number, 1 to 99");
-        if (pause && !isTerminal()) return refuse(2, "--pause needs a terminal");
+        if (pause && !terminal) return refuse(2, "--pause needs a terminal");
         if (mongod && uri != null) return refuse(2, "--mongod and --uri do not go together");
         Runtime.getRuntime().addShutdownHook(new Thread(this::end));
         perform(this::play);
-        if (picture != null) Files.writeString(picture, svg());
         out.println();
         slide.forEach(line -> out.println(plain ? bare(line) : line));
         return exitCode;
