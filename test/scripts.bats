@@ -41,7 +41,7 @@ plumbing='// ===== Plumbing'
   cd 'check out'
   for name in "${all[@]}"; do start_command $name jbang --quiet $name --help; done
   for name in "${all[@]}"; do
-    wait_exit $name
+    wait_exit $name 120 # JBang is asked by one at a time
     assert_success
     assert_equal "$stderr" ''
     assert_line --regexp "^Usage: $name "
@@ -76,7 +76,7 @@ plumbing='// ===== Plumbing'
   local name
   for name in "${scripts[@]}"; do JAVA_TOOL_OPTIONS=-XX:+UseG1GC start_command $name ./$name.java --version; done
   for name in "${scripts[@]}"; do
-    wait_exit $name
+    wait_exit $name 120
     assert_success
     assert_line --regexp "^$name [0-9]+\.[0-9]+$"
   done
