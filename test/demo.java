@@ -4,7 +4,7 @@
 //SOURCES ../delete.java ../insert.java ../listener.java ../reset.java ../resume_update.java ../update.java
 //SOURCES Stage.java mongod.java replace.java sandbox.java
 //FILES card.txt
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m -Djdk.console=java.base
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -Xmn32m
 
 import com.mongodb.*;
 import com.mongodb.client.*;
@@ -369,7 +369,8 @@ class demo extends Stage implements Callable<Integer> {
             card().forEach(out::println);
             return 0;
         }
-        boolean terminal = System.console() != null; // Java 22 to 24 say so by RUNTIME_OPTIONS
+        System.setProperty("jdk.console", "java.base"); // or Java 22 to 24 have one in a pipe, too
+        boolean terminal = System.console() != null;
         plain |= !terminal || setting("TERM").matches("|dumb");
         if (speed < 1 || speed > 99) return refuse(2, "--speed needs a whole number, 1 to 99");
         if (pause && !terminal) return refuse(2, "--pause needs a terminal");

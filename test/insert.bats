@@ -57,7 +57,6 @@ load helpers/customers
     -e 's/"interestRate": [0-9]\.[0-9]/"interestRate": RATE/; s/: -?[0-9]+/: N/g' <<<"$output" | uniq -c | tr -s ' ')" \
     " 1500 $(cat "$ROOT/test/transcripts/customer.txt")"
 
-  # 16 to 90 years old
   local today ages
   today=$(date +%Y%m%d)
   ages=$(sed -E 's/.*"birthDate": "(..)-(..)-(....)".*/\3\1\2/' <<<"$output" |

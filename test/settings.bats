@@ -129,8 +129,7 @@ load helpers/settings
   assert_success
   assert_equal "$stderr" ''
   assert_line 'Customers inserted: 2'
-  # With a pool of one connection, four streams would wait for the fifth; servers refuse $changeStream at
-  # readConcern local.
+  # With a pool of one connection, four streams would wait for the fifth; a stream takes no readConcern local.
   start listener --uri "$TEST_MONGODB_URI&maxPoolSize=1&waitQueueTimeoutMS=2000&readConcernLevel=local"
   wait_for listener.out '^Resume listener thread started'
   mongo '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}'
