@@ -124,10 +124,10 @@ class demo extends Stage implements Callable<Integer> {
         long id = nodes.get(hello.getString("primary"));
         int before = Kind.RESUME.written;
         Run run = start(writer, this::written);
-        await(60, () -> Kind.RESUME.written > before);
+        await(60, () -> Kind.RESUME.written > before && Kind.RESUME.shown >= Kind.RESUME.written);
+        ProcessHandle.of(id).ifPresent(ProcessHandle::destroyForcibly);
         put(WRITER, "", () -> in(BOLD, "--- kill -9 " + id + ", the primary"));
         fall(KILLED);
-        ProcessHandle.of(id).ifPresent(ProcessHandle::destroyForcibly);
         finish(run);
         await(60, () -> failure == null);
     }
