@@ -346,9 +346,7 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
 # As in an election, which takes ten seconds and more.
 @test "a server that refuses connections for twelve seconds ends no writer, and nothing is written twice" {
   local name
-  people() { # CHECKING
-    for i in {1..40}; do customer "$i" ann 1 "$1"; done | paste -sd, -
-  }
+  people() { for i in {1..40}; do customer "$i" ann 1 "$1"; done | paste -sd, -; } # CHECKING
   write "{\"insert\": \"poor\", \"documents\": [$(people 5)]}" "{\"insert\": \"red\", \"documents\": [$(people -5)]}" \
     "{\"insert\": \"rich\", \"documents\": [$(people 2000)]}"
   through_proxy

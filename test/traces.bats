@@ -22,7 +22,6 @@ setup_file() {
   done < <(grep -v '^#' "$ROOT/test/scenarios/altered.list" | sed 's/ *~ */~/g')
   run --separate-stderr replay "$WORK"/*.json
   assert_failure 1
-  # shellcheck disable=SC2086 # name, step and difference
   for one in "${expected[@]}"; do fails_in_step $one; done
   assert_line --regexp '^15 traces, [0-9]+ steps, 15 failed$'
 }
