@@ -306,7 +306,7 @@ class demo extends Stage implements Callable<Integer> {
         Dotenv dotenv = Dotenv.configure().ignoreIfMissing().ignoreIfMalformed().load();
         if (uri != null) address = uri.isEmpty() ? dotenv.get("MONGODB_ATLAS_URL", "") : uri;
         else server = start((mongod ? "mongod --nodes 3" : "sandbox") + " --port 0", this::served);
-        await(600, () -> uri != null || !address.isEmpty());
+        await(600, () -> uri != null || step.sentence().equals("ready"));
     }
 
     MongoDatabase database(String name) {
@@ -315,8 +315,8 @@ class demo extends Stage implements Callable<Integer> {
             .applyConnectionString(new ConnectionString(address)).build()).getDatabase(name);
     }
 
-    void served(String line) {
-        step = new Step("Setting up", line, null, null);
+    synchronized void served(String line) {
+        if (number == 0) step = new Step("Setting up", line, null, null);
         String[] node = line.split("mongod on port |, process id ");
         if (node.length == 3) nodes.put("127.0.0.1:" + node[1], Long.valueOf(node[2]));
         if (line.startsWith("mongodb://")) address = line;
