@@ -7,6 +7,7 @@ setup_suite() {
   unset TEST_SANDBOX JAVA_TOOL_OPTIONS # what a JVM says about them would be taken for the script's own words
   export TEST_RUN=change_stream_demo_test_$$ # the tests' databases begin with this
   WORK=$BATS_SUITE_TMPDIR
+  start commands=command
   if [ -z "${TEST_MONGODB_URI:-}" ]; then
     if [ -n "${TEST_MONGOD:-}" ]; then
       # shellcheck disable=SC2086 # options are words
@@ -21,16 +22,17 @@ setup_suite() {
   local option='/?appName=tests' # so that tests can append others
   [[ $TEST_MONGODB_URI != *//*/* ]] || option=${option#/}
   [[ $TEST_MONGODB_URI == *\?* ]] || TEST_MONGODB_URI+=$option
-  export TEST_MONGODB_URI
+  wait_for commands.out '^[0-9]+$' 1 60
+  export TEST_MONGODB_URI TEST_COMMANDS=$(cat "$WORK/commands.out")
 }
 
 teardown_suite() {
-  if [ ${#started[@]} -gt 0 ]; then
-    stop server || fail 'the server did not end on TERM'
-    return
+  if [[ ${#started[@]} -eq 1 ]]; then # the server is somebody's
+    local database=admin name
+    for name in $(mongo '{"listDatabases": 1, "nameOnly": true}' | grep -oE "\"${TEST_RUN}_[0-9]+\"" | tr -d '"'); do
+      database=$name mongo '{"dropDatabase": 1}' >/dev/null
+    done
   fi
-  local name
-  database=admin
-  mongo '{"listDatabases": 1, "nameOnly": true}' | grep -oE "\"${TEST_RUN}_[0-9]+\"" | tr -d '"' |
-    while read -r database; do mongo '{"dropDatabase": 1}' </dev/null >/dev/null; done
+  local label
+  for label in "${started[@]}"; do stop "$label" || fail "$label did not end on TERM"; done
 }

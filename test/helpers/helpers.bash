@@ -135,13 +135,19 @@ wait_until() { # COMMAND…
   done
 }
 
-pause() { sleep 0.1; } # between two looks: the only sleep of the suite
+pause() { sleep 0.2; } # between two looks: the only sleep of the suite
 
 ## The database
 
 # mongo '{"ping": 1}' …            runs commands on the test's database: see command.java for what it prints
 mongo() { # COMMAND…
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI DATABASE=$database script command "$@"
+  local code
+  {
+    printf '%s\0' $# "$TEST_MONGODB_URI" "$database" "$@" >&8
+    read -r -t 120 code <&8
+    cat <&8
+  } 8<>"/dev/tcp/127.0.0.1/$TEST_COMMANDS"
+  return "${code:-1}"
 }
 
 count() { # [FILTER]
