@@ -60,7 +60,7 @@ load helpers/customers
   local today ages
   today=$(date +%Y%m%d)
   ages=$(sed -E 's/.*"birthDate": "(..)-(..)-(....)".*/\3\1\2/' <<<"$output" |
-    while read -r born; do echo $(((today - born) / 10000)); done | sort -n | uniq)
+    awk -v today="$today" '{ print int((today - $1) / 10000) }' | sort -nu)
   ((${ages%%$'\n'*} >= 16 && ${ages##*$'\n'} <= 90 && $(wc -l <<<"$ages") > 65)) || fail "ages: $ages"
   # The mobile number is the one among the phone numbers.
   assert_equal "$(grep -vE '"mobile", "number": ("[^"]*").*"mobileNumber": \1,' <<<"$output")" ''

@@ -112,6 +112,8 @@ load helpers/settings
     'mongodb://key:s3cret@%/?authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:s3cret&'; do
     failed '^reset: (cannot reach MongoDB|no such host)' reset --uri "${uri/@%/@$host}serverSelectionTimeoutMS=1"
   done
+  run --separate-stderr script reset --uri "${TEST_MONGODB_URI/:\/\//://ann:s3cret@}&authMechanism=PLAIN" # the sandbox lets it in
+  refute_regex "$output$stderr" s3cret
   # What stands before a / ? or # that is not escaped is read as host and port.
   run --separate-stderr script reset --uri 'mongodb://ann:2024?serverSelectionTimeoutMS=1'
   refute_regex "$output$stderr" 2024

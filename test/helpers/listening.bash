@@ -55,9 +55,11 @@ counter() { # ID NUMBER: the command
 }
 
 counters() { # FROM TO: one command that sets them, one after the other
-  local numbers
-  numbers=$(for ((i = $1; i <= $2; i++)); do change 1 "{\"\$set\": {\"resumeCounter\": $i}}"; done)
-  echo "{\"update\": \"accounts\", \"updates\": [${numbers//$'\n'/,}]}"
+  echo "{\"update\": \"accounts\", \"updates\": [$(each "$1" "$2" "$(change 1 '{"$set": {"resumeCounter": &}}')")]}"
+}
+
+each() { # FROM TO JSON: one for each number, for which & stands
+  seq "$1" "$2" | sed "s|.*|$3|" | paste -sd, -
 }
 
 # Lets each of the five streams show one event.
@@ -104,9 +106,7 @@ back='^MongoDB answers again, after [0-9]+\.[0-9] s$'
 
 # Pushes everything before it out of a small oplog, with changes that no stream of ours lets through.
 roll_the_oplog() {
-  local documents
-  documents=$(for i in {1..300}; do echo "{\"_id\": $i}"; done)
-  write "{\"insert\": \"elsewhere\", \"documents\": [${documents//$'\n'/,}]}" '{"drop": "elsewhere"}'
+  write "{\"insert\": \"elsewhere\", \"documents\": [$(each 1 300 '{"_id": &}')]}" '{"drop": "elsewhere"}'
 }
 
 tokens_in() { # FILE
