@@ -127,6 +127,8 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   assert_success
   assert_equal "$(last_slide "$output")" "$whole"
   refute_output --partial $'\033'
+  read -r median worst < <(sed -nE 's/.*: ([0-9]+) ms \(median\), ([0-9]+) \(worst\).*/\1 \2/p' <<<"$output")
+  ((median <= worst)) || fail "the median is $median ms, the worst $worst"
   grep -oE '^listener +(STREAM CLOSED|NETWORK CUT|BACK|RESUME +counter [0-9]+)' <<<"$output" >order
   assert_equal "$(sed 's/.* //' order | xargs)" \
     '1 2 3 4 5 6 7 8 CLOSED BACK 9 10 11 CUT BACK 12 13 14'
