@@ -53,17 +53,17 @@ setup() {
   mkfifo "$WORK/fifo"
   suite one <<-BATS
 	test "one meets two" { read -r line <"$WORK/fifo"; [ "\$line" = hello ]; }
-	test "one fails" { seq -f 'one says %g' 300; false; }
+	test "one fails" { read -r line <"$WORK/fifo"; seq -f 'one says %g' 300; false; }
 	BATS
   suite two <<-BATS
 	test "two meets one" { echo hello >"$WORK/fifo"; }
-	test "two fails" { seq -f 'two says %g' 300; false; }
+	test "two fails" { echo hello >"$WORK/fifo"; seq -f 'two says %g' 300; false; }
 	BATS
   cd "$WORK"
   CDPATH=. command='check out/test/run' run_tests # one after the other they would wait for ever
   assert_ends 1 '2 passed, 2 failed'
-  for name in one two; do # the line of the test, two of where it failed, and its own
-    assert_regex "$(grep -B 302 "^# $name says 300$" <<<"$output" | head -n 1)" "^not ok 2 $name fails"
+  for name in one two; do # the line before, that of the test, two of where it failed, and its own
+    assert_regex "$(grep -B 303 "^# $name says 300$" <<<"$output" | head -n 2)" "^ok 1 $name meets .*not ok 2 $name fails"
   done
 }
 
