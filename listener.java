@@ -418,7 +418,7 @@ class listener implements Callable<Integer> {
                 .compressorList(List.of())                                 // they would need more libraries
                 .uuidRepresentation(UuidRepresentation.STANDARD)           // as other languages write them
                 .readConcern(ReadConcern.DEFAULT).writeConcern(WriteConcern.MAJORITY).build());  // as streams
-        client.withTimeout(5, SECONDS).withReadPreference(nearest()).listDatabaseNames().first();  // not 30 s
+        client.withTimeout(9, SECONDS).withReadPreference(nearest()).listDatabaseNames().first();  // not 30 s
         System.out.printf("Hosts: %s%nDatabase: %s%nCollection: %s%n", url.getHosts(), database, collection);
         Runtime.getRuntime().addShutdownHook(new Thread(stop::countDown));  // Ctrl-C, it waits for call():
         Runtime.getRuntime().addShutdownHook(new Thread(() -> done.completeOnTimeout(1, 9, SECONDS).join()));

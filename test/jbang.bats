@@ -17,7 +17,7 @@ setup() {
 	JAVA
 }
 
-demo_jbang() { run --separate-stderr "${jbang:-$ROOT/test/jbang}" "$@" </dev/null; }
+demo_jbang() { run --separate-stderr within 120 "${jbang:-$ROOT/test/jbang}" "$@" </dev/null; }
 
 assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LINE… on stdout, and nothing on stderr
 

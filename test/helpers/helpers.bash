@@ -86,9 +86,9 @@ running() { # LABEL
 
 # Waits until it has ended, and is then what `run --separate-stderr` would have been.
 wait_exit() { # LABEL [SECONDS]
-  local pid=pid_$1 deadline=$((SECONDS + ${2:-30})) code=0
+  local pid=pid_$1 deadline=$((SECONDS + ${2:-60})) code=0
   while running "$1"; do
-    ((SECONDS < deadline)) || fail "$1 was still running after ${2:-30} s$(show "$1.out" "$1.err")" || return
+    ((SECONDS < deadline)) || fail "$1 was still running after ${2:-60} s$(show "$1.out" "$1.err")" || return
     pause
   done
   wait "${!pid}" || code=$?
@@ -106,7 +106,7 @@ stop() { # LABEL [SECONDS]
   running "$1" || return 0
   signal "$1" TERM
   signal "$1" CONT 2>/dev/null || true # a test may have stopped it, or it has ended already
-  wait_exit "$1" "${2:-10}" || {
+  wait_exit "$1" "${2:-30}" || {
     signal "$1" KILL
     return 1
   }
@@ -114,12 +114,12 @@ stop() { # LABEL [SECONDS]
 
 # wait_for listener.out '^Counter value:' 5      until that many lines match; fails by showing what is there instead
 wait_for() { # FILE REGEX [COUNT] [SECONDS]
-  local file=$1 count=${3:-1} deadline=$((SECONDS + ${4:-30})) label alive=yes
+  local file=$1 count=${3:-1} deadline=$((SECONDS + ${4:-60})) label alive=yes
   [[ $file == /* ]] || file=$WORK/$file
   label=$(basename "${file%.*}")
   until (($(grep -cE -e "$2" "$file" 2>/dev/null || true) >= count)); do
     [ $alive = yes ] || fail "$label ended without $count × /$2/$(show "$label.out" "$label.err")" || return
-    ((SECONDS < deadline)) || fail "no $count × /$2/ within ${4:-30} s$(show "$file")" || return
+    ((SECONDS < deadline)) || fail "no $count × /$2/ within ${4:-60} s$(show "$file")" || return
     # Who has ended may have written just before: one more look.
     [[ " ${started[*]-} " != *" $label "* ]] || running "$label" || alive=no
     pause
@@ -128,9 +128,9 @@ wait_for() { # FILE REGEX [COUNT] [SECONDS]
 
 # wait_until answered              until that command succeeds; fails by showing what it printed instead
 wait_until() { # COMMAND…
-  local deadline=$((SECONDS + 30)) said
+  local deadline=$((SECONDS + 60)) said
   until said=$("$@"); do
-    ((SECONDS < deadline)) || fail "not within 30 s: $*"$'\n'"$said" || return
+    ((SECONDS < deadline)) || fail "not within 60 s: $*"$'\n'"$said" || return
     pause
   done
 }
