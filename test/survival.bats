@@ -226,7 +226,7 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
   wait_until eval '((SECONDS >= began))' # the time is counted from the last answer, not from the start
   fault '"alwaysOn"' '"closeConnection": true' getMore aggregate saslStart
   # None still waits for an answer, which could be an event.
-  wait_for listener.out "$away"
+  wait_for listener.out "$away" 1 20
   wait_until server_status '"pinned": 0[,}]'
   write_all_kinds 1
   refute_regex "$(cat listener.out)" 'EVENT'
