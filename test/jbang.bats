@@ -52,9 +52,9 @@ assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LIN
 @test "for a user id that passwd does not know, with or without a home, nothing is left in the checkout" {
   [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || skip 'only root can be somebody else'
   local home place=$WORK
-  mkdir -p checkout change-stream-demo-54321/.cache # the home in TMPDIR if there is none
+  mkdir -p checkout change-stream-demo-54321/.cache/change-stream-demo # the home in TMPDIR if there is none
   cp args.java "$ROOT/test/jbang" checkout
-  cp -R ~/.cache/change-stream-demo change-stream-demo-54321/.cache/ # spares a set-up, and a second
+  cp -R ~/.cache/change-stream-demo/jbang-* change-stream-demo-54321/.cache/change-stream-demo || true # spares a set-up
   cp -R change-stream-demo-54321 home
   chown -R 54321 checkout home change-stream-demo-54321
   until [ "$place" = / ]; do chmod o+x "$place" && place=$(dirname "$place"); done
