@@ -240,7 +240,7 @@ abstract class Stage {
         for (Kind kind : Kind.values())
             foot += in(kind.style, kind.title + " " + kind.shown + "/" + kind.written) + "  ";
         if (held) key = "Space";
-        foot += (held || waits && pause ? in(REVERSE, key) : key) + " e f c ? q";
+        foot += (waits && (held || pause) ? in(REVERSE, key) : key) + " e f c ? q"; // it stands
         lines(screen, 0, height - 1, width, 1, List.of(foot));
     }
 

@@ -18,9 +18,9 @@ load helpers/customers
 @test "delete --collection --limit deletes no more than that, and only there" {
   insert_documents "$(customer ann -1 1)"
   mongo "{\"insert\": \"other\", \"documents\": [$(customer bob -1 1), $(customer cyd -1 1), $(customer dan -1 1)]}"
-  run --separate-stderr script delete --collection other --limit 2 --delay 1
+  run --separate-stderr script delete --collection other --limit 2 --delay 0.9
   assert_success
-  assert_line --regexp '^Total Time Elapsed .*: ([2-9]|[1-9][0-9]+)\.' # it has paused
+  assert_took 1.8 # its pauses
   assert_equal "$(grep '^Customer name' <<<"$output")" $'Customer name: bob Doe\nCustomer name: cyd Doe'
   assert_line 'Customers deleted: 2'
   run mongo '{"find": "accounts", "projection": {"_id": 1}}' '{"find": "other", "projection": {"_id": 1}}'

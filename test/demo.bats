@@ -96,7 +96,8 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   on_terminal 120 40
   see '^ [1-9] of 9 '
   press Space # before its end, or after it: which step is held depends on the machine
-  see ' Space e f c . q$'
+  see $'\033\\[7mSpace' -e
+  local held=$(look | grep -oE '^ [1-9] of 9 ')
   screen resize-window -x 70 -y 15
   see 'The screen needs 80 x 20'
   screen resize-window -x 80 -y 20
@@ -106,6 +107,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   see '^ [1-9] [A-Z].* "'
   press '?'
   see '^ Space .* holds the show'
+  assert_regex "$seen" "$held"
   press '?' Space
   see 'update 5/5'
   press Space e

@@ -19,8 +19,7 @@ load helpers/customers
     'E-mail before: ann@example.org' \
     'E-mail now: new.ann@example.org' \
     ============================================================)"
-  local email
-  email=$(sed -n 's/^E-mail now: //p' <<<"$output")
+  local email=$(sed -n 's/^E-mail now: //p' <<<"$output")
   assert_equal "$(documents)" "${odd_documents[0]}
 {\"_id\": \"ann\", \"firstName\": \"Ann\", \"lastName\": \"Roe\", \"email\": \"$email\", \
 \"accounts\": [{\"type\": \"savings\", \"balance\": 5}], \"vip\": true}"

@@ -10,8 +10,7 @@ load helpers/customers
   run --separate-stderr script reset
   assert_success
   assert_transcript <"$ROOT/test/transcripts/reset.txt"
-  local id
-  id=$(sed -n 's/^Sample record id: //p' <<<"$output")
+  local id=$(sed -n 's/^Sample record id: //p' <<<"$output")
   run mongo '{"find": "accounts"}' '{"find": "other"}' '{"listIndexes": "accounts"}'
   assert_equal "${lines[0]}" \
     "{\"_id\": {\"\$oid\": \"$id\"}, \"firstName\": \"My First Name\", \"lastName\": \"My Last Name\"}"
@@ -23,15 +22,15 @@ load helpers/customers
 @test "reset --pre-images turns them on, also where no collection was, and reset alone turns them off" {
   needs 6
   local images='"changeStreamPreAndPostImages": \{"enabled": true\}'
-  run --separate-stderr script reset --pre-images
+  run --separate-stderr script reset --collection bank --pre-images
   assert_success
-  assert_line 'Created collection: accounts, with pre-images'
-  run mongo '{"listCollections": 1}' '{"count": "accounts"}'
-  assert_line --regexp "\"name\": \"accounts\".*$images"
+  assert_line 'Created collection: bank, with pre-images'
+  run mongo '{"listCollections": 1}' '{"count": "bank"}'
+  assert_line --regexp "\"name\": \"bank\".*$images"
   assert_line --regexp '^\{"n": 1,'
-  run --separate-stderr script reset
+  run --separate-stderr script reset --collection bank
   assert_success
-  assert_line 'Created collection: accounts'
+  assert_line 'Created collection: bank'
   run mongo '{"listCollections": 1}'
   refute_line --regexp "$images"
 }

@@ -41,9 +41,17 @@ about_customers() {
   sed -n '/^Found/,/^=/{/^=/!p;}' <<<"$output"
 }
 
+# The time that it told is no less than its pauses, and no more than there was.
+assert_took() { # SECONDS
+  awk -F ': ' -v least="$1" -v most="$((SECONDS + 1))" '
+    /^Total Time Elapsed/ { right = $2 >= least && $2 <= most }
+    END { exit !right }' <<<"$output" || fail "not $1 to $((SECONDS + 1)) seconds: $output"
+}
+
 # assert_transcript <FILE         the whole of stdout after the settings and before the time that it took, with ids
 #                                  masked and rules as ---, and an empty stderr
 assert_transcript() {
+  assert_took 0
   local rule
   rule=$(printf '=%.0s' {1..60})
   assert_equal "$(sed -E -e 's,^(Hosts: ).+,\1URI,' -e 's/: [0-9a-f]{24}$/: ID/' \
