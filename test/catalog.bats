@@ -8,8 +8,7 @@ load helpers/helpers
   mkdir empty && cd empty || return
   start_command server node "$ROOT/test/tools/serve.mjs" "$ROOT"
   wait_for server.out '^http'
-  local catalog
-  catalog=$(cat "$WORK/server.out")/jbang-catalog.json
+  local catalog=$(cat "$WORK/server.out")/jbang-catalog.json
   start_command sandbox "$ROOT/test/jbang" "sandbox@$catalog" --port 0
   wait_for sandbox.out '^ready$' 1 120
   MONGODB_ATLAS_URL=$(grep '^mongodb:' "$WORK/sandbox.out") run "$ROOT/test/jbang" "reset@$catalog"

@@ -81,8 +81,7 @@ load helpers/customers
   wait_exit insert
   assert_failure 130
   assert_equal "$stderr" ''
-  local stopped
-  stopped=$(sed -n 's/^Customers inserted: //p' <<<"$output")
+  local stopped=$(sed -n 's/^Customers inserted: //p' <<<"$output")
   assert_regex "$(grep '^Inserted record' <<<"$output" | tail -n 1)" "^Inserted record: $stopped of 10000000: "
   assert_equal "$(count '{"accounts": {"$size": 2}, "address.zip": {"$type": "string"}}')" "$stopped"
 }

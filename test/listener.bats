@@ -175,9 +175,9 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
     "$(update 3 '{"$set": {"accounts": "open"}}')" \
     "$(update 1 "{\"firstName\": \"$evil\"}")" \
     "$(counter 2 3000000000)" "$(counter 2 '[1]')" "$(counter 2 '"many"')" "$(counter 2 3000000001)" \
-    "$(counter 1 3000000004)" "$(counter 2 3000000004)" \
+    "$(counter 1 3000000005)" "$(counter 2 3000000005)" \
     "$(update 2 '{"$set": {"accounts.1.balance": "much"}}')" "$(update 2 '{"$set": {"lastName": "\u0646\u200c\u0647"}}')"
-  wait_for listener.out '^Counter value: 3000000004$' 2
+  wait_for listener.out '^Counter value: 3000000005$' 2
   wait_for listener.out '^=== UPDATE EVENT ===$' 4
   wait_for listener.out '^=== REPLACE EVENT ===$'
   run cat listener.out
@@ -189,7 +189,7 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   run shown 'RESUME EXAMPLE'
   assert_line --regexp '^\{.*"resumeCounter": \[1\]'
   ctrl_c 1 # as numbers are missing
-  assert_line 'Resume stream closed, events seen: 6, counters 3000000000..3000000004, 2 missed, 1 repeated'
+  assert_line 'Resume stream closed, events seen: 6, counters 3000000000..3000000005, 3 missed, 1 repeated'
 }
 
 @test "the resume stream fails after 5 events, and goes on with the very next counter" {

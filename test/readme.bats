@@ -41,9 +41,8 @@ load helpers/readme
   wait_for listener.out '^Counter value: 16$'
   signal listener INT
   wait_exit listener
-  local last
   blocks 'text listener' >"$WORK/transcript"
-  last=$(unsaid "$WORK/transcript" "$WORK/listener.out")
+  local last=$(unsaid "$WORK/transcript" "$WORK/listener.out")
   assert_equal "$last" ''
   [ -s "$WORK/transcript" ] || fail 'the README shows nothing of the listener'
 }

@@ -2,6 +2,7 @@
 
 load helpers/helpers
 load helpers/customers
+load helpers/listening
 
 @test "replace wants a customer, and replaces one, who keeps all but the e-mail; the listener calls it a replace" {
   insert_documents "${odd_documents[0]}"
@@ -27,4 +28,7 @@ load helpers/customers
   wait_for listener.out '^Customer: Ann Roe$' # both screens show it
   run script replace
   assert_line 'E-mail now: ann@example.org'
+  insert_documents "$(each 1 10000 "$(customer '&' bob 5 5)")"
+  run script replace
+  assert_line 'Customer: bob Smith' # any of them: ann once in ten thousand
 }

@@ -10,7 +10,7 @@ load helpers/listening
   run mongo '{"ping": 1}'
   assert_success
   local address
-  for address in $(hostname -I); do
+  for address in 127.0.0.2 $(hostname -I); do
     ! (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null || fail "it answers on $address, too"
   done
 }
@@ -54,10 +54,10 @@ load helpers/listening
 }
 
 @test "--like an older MongoDB it tells clients so, and refuses pre-images as that one does" {
-  own_sandbox --like 4.4
+  own_sandbox --like 5.0
   run mongo '{"hello": 1}' '{"buildInfo": 1}'
-  assert_regex "${lines[0]}" '"maxWireVersion": 9[^0-9]'
-  assert_regex "${lines[1]}" '"version": "4\.4\.0", "versionArray": \[4, 4, 0, 0\]'
+  assert_regex "${lines[0]}" '"maxWireVersion": 13[^0-9]'
+  assert_regex "${lines[1]}" '"version": "5\.0\.0", "versionArray": \[5, 0, 0, 0\]'
   run mongo '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}'
   assert_output --partial '"code": 40415,'
   run mongo '{"listCollections": 1}'
@@ -70,11 +70,10 @@ load helpers/listening
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
   run --separate-stderr script sandbox --help
   assert_success
-  local words
+  local words bad
   for words in 'keeps nothing when it ends' 'asks for no password' 'nothing but this demo' configureFailPoint; do
     assert_regex "$(tr -s ' \n' ' ' <<<"$output")" "$words"
   done
-  local bad
   for bad in "--port 70000" "--port none" "--oplog-size 0" "--like 3.6" "--durable"; do
     # shellcheck disable=SC2086 # option and value are two words
     start "bad${bad//[^a-z0-9]/_}=sandbox" $bad

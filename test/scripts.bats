@@ -29,8 +29,7 @@ plumbing='// ===== Plumbing'
 }
 
 @test "the compiler has no complaint about a script, in any locale" {
-  local classpath
-  classpath=$("$ROOT/test/jbang" info classpath "$ROOT/insert.java") # it has what all have
+  local classpath=$("$ROOT/test/jbang" info classpath "$ROOT/insert.java") # it has what all have
   LC_ALL=C javac --release 17 -Xlint:all,-try -Werror -cp "$classpath" -d "$WORK" \
     "$ROOT"/*.java "$ROOT/test/replace.java"
 }

@@ -137,7 +137,6 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
   [ -z "$(tail -c 2 reader.out)" ] || sed -i.old '$d' reader.out # a block cut off by the kill
   local shown; shown=$(sed -n 's/^Counter value: //p' reader.out | tail -n 1)
   ((shown > 1 && shown < 5000)) || fail "not blocked: $shown shown"
-
   rm listener.out
   listen --fail-after 0 "${tokens[@]}"
   wait_for listener.out '^Counter value: 5000$'
@@ -145,15 +144,17 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
   assert_equal "$(cat reader.out listener.out | sed -n 's/^Counter value: //p' | sort -nu | xargs)" "$(echo {1..5000})"
 }
 
-@test "a reader that goes away (| head) ends it with a line" {
+@test "a reader that goes away (| head) ends it with a line, and what it has not seen comes again" {
   start_command head bash -c '"$0" run --quiet "$@" | head -n 25; exit "${PIPESTATUS[0]}"' \
-    "$ROOT/test/jbang" "$ROOT/listener.java"
+    "$ROOT/test/jbang" "$ROOT/listener.java" "${tokens[@]}"
   wait_for head.out '^Resume listener thread started\.$' # head has all it wants
   write "$(insert "$(customer 1 ann 5 -1)")"
   write "$(insert "$(customer 2 bob 5 -1)")"
   wait_exit head
   assert_failure 1
   assert_equal "$stderr" 'listener: not all could be printed - disk full, or the reader gone?'
+  listen "${tokens[@]}" # it has not noted what it could not print
+  wait_for listener.out '^Emailing user: ann'
 }
 
 @test "history lost is told at once, in one line that says how to begin anew" {
