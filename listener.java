@@ -81,9 +81,8 @@ class listener implements Callable<Integer> {
             stop.countDown();
             saveTokens();
             String seen = " stream closed, events seen" + (resumed ? " since this start: " : ": ");
-            for (Watch stream : streams)
-                System.out.println(stream.title + seen + stream.seen
-                        + (stream == resumes && last + missed > 0 ? ", " + counted() : ""));
+            for (Watch each : streams)
+                System.out.println(each.title + seen + each.seen + (each == resumes ? counted(", ") : ""));
         }
         if (out.checkError()) return fail(1, "not all could be printed - disk full, or the reader gone?");
         if (failure != null) return fail(1, failure);
@@ -291,7 +290,7 @@ class listener implements Callable<Integer> {
         System.out.println("Resume Counter: " + resumes.seen + "\n" + red + "\nResume Change Stream closed.");
         if (stop.await(failFor, SECONDS)) return;
         String token = resumes.token.toJson().replace('"', '\'');
-        System.out.println("Restart Change Stream with resume token: " + token + "\n" + counted() + "\n");
+        System.out.println("Restart Change Stream with resume token: " + token + counted("\n") + "\n");
     }
 
     /** A broken connection, a restarted server, a new primary: after these a stream can be opened again. */
@@ -314,9 +313,10 @@ class listener implements Callable<Integer> {
         last = Math.max(last, counter);
     }
 
-    String counted() {  // what the process before this one showed twice, this one cannot know
-        String colour = missed > 0 ? "red" : "green";
-        return "counters " + first + ".." + last + AUTO.string(", @|" + colour + " " + missed + " missed|@")
+    String counted(String lead) {  // what the last process showed twice, this one cannot know
+        if (last + missed == 0) return "";
+        String colour = missed > 0 ? "red " : "green ";
+        return lead + "counters " + first + ".." + last + AUTO.string(", @|" + colour + missed + " missed|@")
                 + (resumed ? "" : ", " + repeated + " repeated");
     }
 

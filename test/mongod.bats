@@ -102,7 +102,6 @@ ready"
   own_sandbox
   script_fails 1 "^mongod: port $port is in use: " mongod --nodes 2 --port $((port - 1)) --bin bin/mongod
   script_fails 1 "^mongod: Cannot run program \"$WORK/none\"" mongod --bin "$WORK/none" --port 0
-  local option
   for option in '--nodes 0' '--nodes 8' '--port x' '--mirror http://ann:s3cret@127.0.0.1:1'; do
     # shellcheck disable=SC2086 # option and value are two words
     script_fails 2 '^mongod: .*--' mongod $option
@@ -126,7 +125,6 @@ ready"
   nothing_is_left mongod
 
   own_sandbox
-  local uri
   for uri in "${TEST_MONGODB_URI%/*}" "${TEST_MONGODB_URI%\?*}" "${TEST_MONGODB_URI%\?*}admin"; do
     run within 120 "${unaware[@]}" TEST_MONGODB_URI="$uri" "$ROOT/test/run" "${suite[@]}"
     assert_line '2 passed, 0 failed'

@@ -68,7 +68,6 @@ load helpers/readme
 }
 
 @test "each option that a script has stands in the README, and each in the README is an option" {
-  local script
   for script in reset listener insert update delete resume_update; do
     script "$script" --help
   done | grep -oE '^ +(-[hV], )?--[a-z-]+' | grep -oE -e '--[a-z-]+' | grep -vxE -e '--(help|version)' | sort -u >has

@@ -22,7 +22,7 @@ load helpers/customers
 @test "reset --pre-images turns them on, also where no collection was, and reset alone turns them off" {
   needs 6
   local images='"changeStreamPreAndPostImages": \{"enabled": true\}'
-  run --separate-stderr script reset --collection bank --pre-images
+  for _ in 1 2; do run --separate-stderr script reset --collection bank --pre-images; done # also where one was
   assert_success
   assert_line 'Created collection: bank, with pre-images'
   run mongo '{"listCollections": 1}' '{"count": "bank"}'

@@ -9,7 +9,6 @@ load helpers/listening
   assert_equal "$(grep -n . sandbox.out | grep -E 'mongodb://|ready' | cut -d: -f1 | paste -sd' ')" "2 3"
   run mongo '{"ping": 1}'
   assert_success
-  local address
   for address in 127.0.0.2 $(hostname -I); do
     ! (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null || fail "it answers on $address, too"
   done
@@ -70,8 +69,7 @@ load helpers/listening
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
   run --separate-stderr script sandbox --help
   assert_success
-  local words bad
-  for words in 'keeps nothing when it ends' 'asks for no password' 'nothing but this demo' configureFailPoint; do
+  for words in 'keeps nothing when it ends' 'asks for no password' 'nothing but this demo' configureFailPoint 'Default: 27017'; do
     assert_regex "$(tr -s ' \n' ' ' <<<"$output")" "$words"
   done
   for bad in "--port 70000" "--port none" "--oplog-size 0" "--like 3.6" "--durable"; do

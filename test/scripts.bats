@@ -72,7 +72,6 @@ plumbing='// ===== Plumbing'
 @test "each runs as a program, and --version names it, also with a garbage collector in JAVA_TOOL_OPTIONS" {
   checkout 'check out'
   cd 'check out'
-  local name
   for name in "${scripts[@]}"; do JAVA_TOOL_OPTIONS=-XX:+UseG1GC start_command $name ./$name.java --version; done
   for name in "${scripts[@]}"; do
     wait_exit $name 120
@@ -82,7 +81,6 @@ plumbing='// ===== Plumbing'
 }
 
 @test "each works when copied alone into a folder with an .env" {
-  local name
   for name in "${scripts[@]}"; do mkdir $name && cp "$ROOT/$name.java" .env $name; done
   alone() { cd "$1" && exec "$ROOT/test/jbang" --quiet "$1.java" "${@:2}"; } # NAME [ARGUMENT…]: in a shell of its own
   export -f alone
@@ -101,7 +99,6 @@ plumbing='// ===== Plumbing'
 @test "Ctrl-C ends a writer in its pause, with its totals and exit code 130" {
   one_collection_each
   start_writers --delay 300
-  local name
   for name in "${writers[@]}"; do wait_for $name.out '^(Inserted|Added|Number of documents|Counter value)'; done
   ctrl_c_after_one_customer
 }
@@ -111,7 +108,6 @@ plumbing='// ===== Plumbing'
   one_collection_each
   fault '"alwaysOn"' '"blockConnection": true, "blockTimeMS": 6000' update delete insert
   start_writers --delay 0.001
-  local name
   for name in "${writers[@]}"; do wait_for $name.out '^(Insert Bank|Found)'; done
   ctrl_c_after_one_customer
 }
@@ -119,7 +115,6 @@ plumbing='// ===== Plumbing'
 @test "a customer whom somebody else has changed since is left alone, and the writer says so" {
   one_collection_each
   start_writers --delay 5
-  local name
   for name in update delete resume_update; do
     wait_for $name.out '^(Added|Number of documents|Counter value)' && signal $name STOP
   done
@@ -132,8 +127,8 @@ plumbing='// ===== Plumbing'
     'Found Checking Account with under $1000.|Customer: bob Doe|Successful update with matched: 0 and modified count: 0'
   assert_line 'Customers updated: 1'
   wait_exit delete
-  assert_equal "$(about_customers | tail -n 3 | paste -sd'|' -)" \
-    'Customer name: bob Doe|Customer _id: bob|Number of documents deleted: 0'
+  assert_equal "$(about_customers | tail -n 4 | paste -sd'|' -)" \
+    'Found Checking Account with negative balance.|Customer name: bob Doe|Customer _id: bob|Number of documents deleted: 0'
   assert_line 'Customers deleted: 1'
   wait_exit resume_update # he uses up no number
   assert_line 'Successful update with matched: 0 and modified count: 0'

@@ -92,7 +92,7 @@ load helpers/settings
   refused '^update: .*--below.*much' update --below much
   refused '^update: .*--account.*piggybank' update --account piggybank
   refused '^resume_update: .*--limit.*99999999999' resume_update --limit 99999999999
-  for name in update delete resume_update; do refused "^$name: .*--limit .*below 0\$" $name --limit -1; done
+  for name in {update,delete,resume_update}' --'{limit,delay}; do refused "^${name% *}: .*below 0\$" $name -1; done
   refused '^insert: .*--records .*below 0$' insert --records -1
   refused '^insert: .*--delay .*below 0$' insert --delay NaN
   refused '^listener: .*--fail-for: 0 or more$' listener --fail-for -1
