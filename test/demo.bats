@@ -126,6 +126,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
 
 @test "the demo into a file, with settings of the user's: lines in the order of what happened; and a picture" {
   echo 'export NONSENSE' >>.env
+  JAVA_TOOL_OPTIONS+=' -Duser.language=de'
   CDPATH=. LC_ALL=C CLICOLOR_FORCE=1 RESUME_TOKEN_FILE=$WORK/token NUM_RECORDS_TO_GENERATE=1 \
     start_command demo bash "$ROOT/test/demo" --speed 25 --picture "$WORK/demo.svg"
   wait_exit demo 180
@@ -158,6 +159,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
 }
 
 @test "Ctrl-C, q, TERM and a script that fails end all of it; what it made in the user's MongoDB is dropped" {
+  export COLLECTION=other
   for how in 'update Deposits' 'delete Deletes' 'C-c collection' 'C-c CLOSED' 'q Rocco Morar' 'TERM listener  RESUME +counter 2'; do
     case ${how%% *} in update | delete) fault '{"times": 1}' '"errorCode": 13' "${how%% *}" ;; esac # at its first
     [[ $how != TERM* ]] || plain=--plain

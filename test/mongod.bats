@@ -65,7 +65,6 @@ ready"
   echo 'Sorry' >"$(archive)"
   script_fails 1 '^mongod: no MongoDB 8\.0 \(java\.io\.IOException: Input is not in the \.gz format' \
     mongod --port 0 --release 8.0 --mirror "$mirror"
-
   tar -czf "$(archive)" bin
   start mongod --port 0 --release 8.0 --mirror "$mirror"
   ready mongod
@@ -75,7 +74,6 @@ ready"
   wait_exit mongod
   assert_failure 143
   nothing_is_left mongod
-
   stop mirror
   start mongod --port 0 --release 8.0 --mirror "$mirror"
   ready mongod

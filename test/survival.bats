@@ -344,13 +344,13 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
 
 # As in an election, which takes ten seconds and more.
 @test "a server that refuses connections for twelve seconds ends no writer, and nothing is written twice" {
-  people() { insert "$(each 1 40 "$(customer '&' ann 1 "$2")")" | sed "s/accounts/$1/"; } # COLLECTION CHECKING
+  people() { insert "$(each 1 110 "$(customer '&' ann 1 "$2")")" | sed "s/accounts/$1/"; } # COLLECTION CHECKING
   write "$(people poor 5)" "$(people red -5)" "$(people rich 2000)"
   through_proxy
-  start insert --delay 0.1 --records 40 --collection new
-  start update --delay 0.1 --collection poor
-  start delete --delay 0.1 --collection red
-  start resume_update --delay 0.1 --collection rich
+  start insert --delay 0.05 --records 110 --collection new
+  start update --delay 0.05 --collection poor
+  start delete --delay 0.05 --collection red
+  start resume_update --delay 0.05 --collection rich
   wait_for insert.out '^Inserted record: 5 '
   wait_for update.out '^Added' 5
   wait_for delete.out '^Successfully' 5
@@ -363,11 +363,11 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
     wait_exit $name 60
     assert_success
     assert_equal "$stderr" ''
-    assert_line --regexp '^Customers [a-z]+: 40$'
+    assert_line --regexp '^Customers [a-z]+: 110$'
   done
   run mongo '{"count": "new"}' '{"count": "poor", "query": {"accounts.1.balance": 105}}' '{"count": "red"}' \
-    '{"count": "rich", "query": {"resumeCounter": {"$gte": 1, "$lte": 40}}}'
-  assert_equal "$(grep -o '"n": [0-9]*' <<<"$output" | paste -sd' ' -)" '"n": 40 "n": 40 "n": 0 "n": 40'
+    '{"count": "rich", "query": {"resumeCounter": {"$gte": 1, "$lte": 110}}}'
+  assert_equal "$(grep -o '"n": [0-9]*' <<<"$output" | paste -sd' ' -)" '"n": 110 "n": 110 "n": 0 "n": 110'
 }
 
 @test "a login that is refused while it runs ends the listener with that word; it does not wait for ever" {
