@@ -10,7 +10,7 @@ setup() {
 # All its processes have its database in their environment; Linux shows that.
 all_ended() { ! grep -lzs '^DATABASE=change_stream_demo_bench_' /proc/[0-9]*/environ | grep .; }
 
-@test "a tiny run of the bench has a row for each figure, script beside bare driver, and leaves nothing running" {
+@test "the bench, run small, has a row for each figure, script beside bare driver, and leaves nothing" {
   local row figure='[0-9.]+'
   run --separate-stderr within 600 "$ROOT/test/bench/run" --quick
   assert_success

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Clients that nobody here wrote do the five operations and resume. (The Java driver does so in all the other tests.)
+# Clients that nobody here wrote do the five operations and resume. (All other tests use the Java driver.)
 
 load helpers/helpers
 load helpers/clients
@@ -54,7 +54,8 @@ setup() {
   assert_line '_id operationType clusterTime fullDocument ns documentKey updateDescription'
   assert_line 'set: {"n":2}'
   assert_line 'resumed: replace delete'
-  [ -z "${TEST_SANDBOX:-}" ] || assert_line --regexp "^transaction: Cannot run 'insert' in a multi-document transaction"
+  [ -z "${TEST_SANDBOX:-}" ] ||
+    assert_line --regexp "^transaction: Cannot run 'insert' in a multi-document transaction"
   assert_line 'found: 3 2'
   assert_line 'nonsense: 59'
 }

@@ -4,7 +4,8 @@ load helpers/helpers
 load helpers/customers
 
 @test "delete deletes the customers with a negative checking account, and nobody else" {
-  insert_documents "$(customer ann -1 5000)" "$(customer bob 0 10)" "$(customer cyd 10 -10)" "${odd_documents[@]}" \
+  insert_documents "$(customer ann -1 5000)" "$(customer bob 0 10)" "$(customer cyd 10 -10)" \
+    "${odd_documents[@]}" \
     '{"_id": {"$binary": {"base64": "w6G1yHouT0OdCw9PfwobLA==", "subType": "04"}},
       "firstName": "D\u001b[2Jan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": -4999}]}'
   mongo "{\"insert\": \"other\", \"documents\": [$(customer eve -1 1)]}"
@@ -17,7 +18,8 @@ load helpers/customers
 
 @test "delete --collection --limit deletes no more than that, and only there" {
   insert_documents "$(customer ann -1 1)"
-  mongo "{\"insert\": \"other\", \"documents\": [$(customer bob -1 1), $(customer cyd -1 1), $(customer dan -1 1)]}"
+  mongo "{\"insert\": \"other\", \"documents\": [
+    $(customer bob -1 1), $(customer cyd -1 1), $(customer dan -1 1)]}"
   run --separate-stderr script delete --collection other --limit 2 --delay 0.9
   assert_success
   assert_took 1.8 # its pauses

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# The show: played whole by the real scripts, on terminals (tmux's) and without one; and that it leaves nothing.
+# The show: played whole by the real scripts, on terminals (tmux's) and without one; it leaves nothing.
 
 load helpers/helpers
+load helpers/screen
 
 setup() {
   common_setup
@@ -14,50 +15,6 @@ teardown() {
   [ ! -S "$WORK/screen" ] || screen kill-server
   common_teardown
 }
-
-screen() { tmux -u -S "$WORK/screen" -f /dev/null "$@"; }
-on_terminal() { # COLUMNS ROWS [OPTION…]: types the command there
-  [ -n "$(command -v tmux)" ] || skip 'no tmux here'
-  screen new-session -d -x "$1" -y "$2" bash --norc
-  local command="'$ROOT/test/demo' --speed 25 ${*:3}"
-  screen send-keys "stty -g >before; $command; code=\$?; stty -g >after; echo ended with \$code" Enter
-}
-look() { screen capture-pane -p "$@"; } # -e: with its styles
-see() { # REGEX [OPTION OF look…]
-  local deadline=$((SECONDS + 120))
-  until seen=$(look "${@:2}") && grep -qE -e "$1" <<<"$seen"; do
-    ((SECONDS < deadline)) || fail "not on the screen: $1"$'\n'"but: $seen" || return
-    pause
-  done
-}
-press() { screen send-keys "$@"; }
-enter() { see ' Enter e f c . q$' && press Enter; } # when it is asked for
-processes() { # ps shows the environment, its own too
-  ps axeww | grep -F "DEMO_MARK=$DEMO_MARK" | grep -vE "ps axeww|grep -|bash --norc|tmux -u"
-}
-nothing_is_left() {
-  local left deadline=$((SECONDS + 10))
-  while left=$(processes); do # what has been ended may take a moment to be gone
-    ((SECONDS < deadline)) || fail "still running: $left" || return
-    pause
-  done
-  assert_equal "$(ls -A "$WORK/tmp" | grep -v hsperfdata)" ''
-  database=admin run mongo '{"listDatabases": 1, "nameOnly": true}'
-  refute_output --regexp 'change_stream_demo_[0-9a-f]{8}-'
-}
-terminal_is_as_before() {
-  see '^ended with [0-9]+$'
-  cmp before after
-  assert_equal "$(screen display -p '#{cursor_flag} #{alternate_on}')" '1 0'
-}
-# The last slide of a text: all that follows its headline, in one line, with N for each time that something took.
-last_slide() { # TEXT
-  sed -nE '/should have been shown/,$ { s/after [0-9.]+ s/N/; s/[0-9]+ (ms|\(worst)/N \1/g; /^bash/!p; }' <<<"$1" | xargs
-}
-whole="Event should have been shown shown missed INSERT 6 6 0 UPDATE 5 5 0 DELETE 3 3 0 REPLACE 1 1 0 RESUME 14 14 0 \
-What failed was back first event then STREAM CLOSED N counter 9, N ms later NETWORK CUT N counter 12, \
-N ms later From the write to the screen, without failure: N ms (median), N (worst) Resume stream closed, events seen: \
-14, counters 1..14, 0 missed, 0 repeated Nothing was missed."
 
 # This holds the lines that the demo goes by, too: reword one of a script, and it does not come to this end.
 @test "the demo with --pause, to its end, on a terminal of 80 x 24, in colours" {
@@ -75,7 +32,8 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
       3) assert_regex "$seen" 'keila.bauch@[^ ]+ +-4909 │INSERT +keila.bauch@[^ ]+ +checking -4909' ;;
       4) assert_regex "$seen" 'Rocco Morar +\+\$100 │UPDATE +Rocco Morar +checking -636 -> -536' ;;
       7)
-        assert_equal "$(sed 's/.*│//' <<<"$seen" | grep -oE 'counter [0-9]+|CLOSED|[0-9]+ written|BACK' | xargs)" \
+        local right=$(sed 's/.*│//' <<<"$seen")
+        assert_equal "$(grep -oE 'counter [0-9]+|CLOSED|[0-9]+ written|BACK' <<<"$right" | xargs)" \
           "$(echo 'counter '{1..8} 'CLOSED 3 written BACK' 'counter '{9,10,11} | xargs)"
         assert_regex "$(look -e)" $'41m[^\n]*CLOSED[^\n]*\n.*42m[^\n]*BACK'
         ;;
@@ -124,7 +82,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   nothing_is_left
 }
 
-@test "the demo into a file, with settings of the user's: lines in the order of what happened; and a picture" {
+@test "the demo into a file, with the user's settings: lines in the order of what happened; and a picture" {
   echo 'export NONSENSE' >>.env
   JAVA_TOOL_OPTIONS+=' -Duser.language=de'
   CDPATH=. LC_ALL=C CLICOLOR_FORCE=1 RESUME_TOKEN_FILE=$WORK/token NUM_RECORDS_TO_GENERATE=1 \
@@ -140,9 +98,6 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
     '1 2 3 4 5 6 7 8 CLOSED BACK 9 10 11 CUT BACK 12 13 14'
   [ ! -e token ]
   nothing_is_left
-  texts() {
-    sed -nE 's/^<text[^>]*>(.*)<.text>$/\1/p' "$1" | sed -E 's/ *│$//; s/token .*/token/; s/[0-9.]+/N/g; s/ +/ /g' | sort -u
-  }
   assert_equal "$(texts "$ROOT/.github/demo.svg")" "$(texts demo.svg)"
 }
 
@@ -160,8 +115,11 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
 
 @test "Ctrl-C, q, TERM and a script that fails end all of it; what it made in the user's MongoDB is dropped" {
   export COLLECTION=other
-  for how in 'update Deposits' 'delete Deletes' 'C-c collection' 'C-c CLOSED' 'q Rocco Morar' 'TERM listener  RESUME +counter 2'; do
-    case ${how%% *} in update | delete) fault '{"times": 1}' '"errorCode": 13' "${how%% *}" ;; esac # at its first
+  for how in 'update Deposits' 'delete Deletes' 'C-c collection' 'C-c CLOSED' 'q Rocco Morar' \
+    'TERM listener  RESUME +counter 2'; do
+    case ${how%% *} in # at its first
+      update | delete) fault '{"times": 1}' '"errorCode": 13' "${how%% *}" ;;
+    esac
     [[ $how != TERM* ]] || plain=--plain
     on_terminal 80 24 --uri "''" $plain
     see "${how#* }|^ended"
@@ -197,7 +155,7 @@ N ms later From the write to the screen, without failure: N ms (median), N (wors
   assert_output --partial 'demo: reset: cannot reach MongoDB'
 }
 
-@test "a demo that is called wrongly starts nothing and says so in a line, with 2; --help and --card fit 80 columns" {
+@test "a demo called wrongly starts nothing, says so in a line, with 2; --help and --card fit 80 columns" {
   unset JAVA_TOOL_OPTIONS
   for call in --port=--port '--speed 0=--speed' --pause=terminal '--mongod --uri=go together'; do
     run --separate-stderr eval "'$ROOT/test/demo' ${call%=*}" </dev/null

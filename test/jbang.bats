@@ -5,32 +5,20 @@ load helpers/machine
 
 setup() {
   common_setup
-  cat >args.java <<-JAVA
-	//JAVA 17+
-	class args {
-	    public static void main(String... args) throws Exception {
-	        for (String arg : args) System.out.println("[" + arg + "]");
-	        System.out.print(new String(System.in.readAllBytes()));
-	        System.exit(args.length);
-	    }
-	}
-	JAVA
+  args_java
 }
-
-demo_jbang() { run --separate-stderr within 120 "${jbang:-$ROOT/test/jbang}" "$@" </dev/null; }
-
-assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LINE… on stdout, and nothing on stderr
 
 @test "arguments, stdin and the exit code pass through untouched, with and without options of JBang" {
   local arguments=('' 'two words' "it's" '"quoted"' '$HOME `id` \' $'two\nlines' '*' 'ä' '') options
   for options in --quiet '--quiet run -Dx=y'; do
-    LC_ALL=C.UTF-8 run --separate-stderr "$ROOT/test/jbang" $options args.java "${arguments[@]}" <<<'from stdin'
+    LC_ALL=C.UTF-8 \
+      run --separate-stderr "$ROOT/test/jbang" $options args.java "${arguments[@]}" <<<'from stdin'
     assert_prints "$(printf '[%s]\n' "${arguments[@]}")" 'from stdin'
     assert_failure 9
   done
 }
 
-@test "a checkout whose path has a space works from any folder, also linked, from a ZIP, and with options set" {
+@test "a checkout whose path has a space works from any folder, linked, from a ZIP, and with options set" {
   mkdir -p 'check out/test' 'else where'
   cp "$ROOT/test/jbang" 'check out/test/' && mv args.java 'check out/'
   cd 'else where' && ln -s '../check out/test/jbang' linked
@@ -54,13 +42,15 @@ assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LIN
   local home place=$WORK
   mkdir -p checkout change-stream-demo-54321/.cache/change-stream-demo # the home in TMPDIR if there is none
   cp args.java "$ROOT/test/jbang" checkout
-  cp -R ~/.cache/change-stream-demo/jbang-* change-stream-demo-54321/.cache/change-stream-demo || true # spares a set-up
+  # Spares a set-up.
+  cp -R ~/.cache/change-stream-demo/jbang-* change-stream-demo-54321/.cache/change-stream-demo || true
   cp -R change-stream-demo-54321 home
   chown -R 54321 checkout home change-stream-demo-54321
   until [ "$place" = / ]; do chmod o+x "$place" && place=$(dirname "$place"); done
   for home in "$WORK/home" /; do
     run --separate-stderr setpriv --reuid 54321 --regid 54321 --clear-groups \
-      env -i PATH="$PATH" TMPDIR="$WORK" HOME="$home" checkout/jbang --quiet checkout/args.java here </dev/null
+      env -i PATH="$PATH" TMPDIR="$WORK" HOME="$home" \
+      checkout/jbang --quiet checkout/args.java here </dev/null
     assert_prints '[here]'
     assert_equal "$(ls -A . checkout | paste -sd' ' -)" \
       '.: .env args.java change-stream-demo-54321 checkout home  checkout: args.java jbang'
@@ -68,7 +58,8 @@ assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LIN
 }
 
 @test "an unchanged script starts without asking JBang again; whatever may change the answer asks" {
-  program bin/java <<<"[[ \" \$* \" != *' dev.jbang.Main '* ]] || echo >>'$WORK/asked'; exec '$(type -P java)' \"\$@\""
+  program bin/java <<<"[[ \" \$* \" != *' dev.jbang.Main '* ]] || echo >>'$WORK/asked'
+exec '$(type -P java)' \"\$@\""
   new_home && export PATH=$WORK/bin:$PATH
   asked() { # COUNT [ARGUMENT…]      so often by this call
     : >asked
@@ -94,7 +85,8 @@ assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LIN
   sed -i.bak $'1a\\\n//SOURCES sub/one.java' args.java
   changed
   echo 2 >data && changed
-  for line in 'SOURCES sub/*.java' 'DEPS sub/one.java' 'RUNTIME_OPTIONS -Dx=${user.dir}'; do # what hides in these?
+  # What hides in these?
+  for line in 'SOURCES sub/*.java' 'DEPS sub/one.java' 'RUNTIME_OPTIONS -Dx=${user.dir}'; do
     sed -i.bak "1s|.*|//$line|" args.java
     asked 1 --quiet args.java
     asked 1 args.java
@@ -112,7 +104,7 @@ assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LIN
   assert_failure 2
 }
 
-@test "terminals that start the same new script at once do not spoil it, and one that was killed holds up nobody" {
+@test "terminals that start one new script at once do not spoil it; one that was killed holds up nobody" {
   new_home
   mkfifo input && exec 5<>input # from which nothing comes, so that none of them ends
   true & wait $! && ln -s $! home/.cache/change-stream-demo/lock
@@ -144,13 +136,14 @@ assert_prints() { assert_equal "$output$stderr" "$(printf '%s\n' "$@")"; } # LIN
   program jbang-1/bin/jbang <<<'printf "[%s]\n" "$@" && cat' && ln -s "$WORK/jbang-1/bin/jbang" "$bin/"
   run --separate-stderr "$ROOT/test/jbang" run 'a b' "it's" <<<'from stdin'
   assert_prints '[run]' '[a b]' "[it's]" 'from stdin'
-  program "$bin/java" <<<'printf "printf \"[%%s]\\\\n\" "; shift 5; printf "%s " "$@"; exit 255' # as JBang quotes them
+  # As JBang quotes them.
+  program "$bin/java" <<<'printf "printf \"[%%s]\\\\n\" "; shift 5; printf "%s " "$@"; exit 255'
   touch jbang-1/bin/jbang.jar # with which an empty argument survives as well
   demo_jbang run '' end
   assert_prints '[run]' '[]' '[end]'
 }
 
-@test "without JBang, its zero-install sets one up; if that is out of reach, Maven; else a line says what to install" {
+@test "without JBang, its zero-install sets one up, or else Maven; or else a line says what to install" {
   bare_machine
   local mvn=$(readlink "$bin/mvn")
   # A set-up that is cut off is made again.

@@ -7,7 +7,8 @@ load helpers/listening
   listen
   assert_regex "$(head -n 1 listener.out)" '^Hosts: \[[a-z0-9]'
   assert_equal "$(tail -n +2 listener.out)" \
-    "$(printf '%s\n' "Database: $database" 'Collection: accounts' && cat "$ROOT/test/transcripts/listener.txt")"
+    "$(printf '%s\n' "Database: $database" 'Collection: accounts' &&
+      cat "$ROOT/test/transcripts/listener.txt")"
 
   # Nothing has happened, and each stream sits and waits.
   ctrl_c
@@ -86,7 +87,8 @@ Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 1000
 Checking Account Deposit | Customer: Bob Smith | Updated Checking Balance to: 1090.5
 Checking Account Deposit | Customer: Cid Roe | Updated Checking Balance to: 101
 Savings Account Deposit | Customer: Cid Roe | Updated Savings Balance to: 102
-Checking Account Deposit | Customer: Cid Roe | Updated Checking Balance to: 2000 | Changed fields: {"email": "new@example.org"}
+Checking Account Deposit | Customer: Cid Roe | Updated Checking Balance to: 2000 | '\
+'Changed fields: {"email": "new@example.org"}
 Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 60
 Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 80
 Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 0'
@@ -96,7 +98,8 @@ Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 0'
   listen
   # While the listener is halted nothing is looked up, but for the one event that it was waiting for.
   signal listener STOP
-  write "$(insert "$(customer 1 Ann 5 900)" "$(customer 2 Bob 5 90)" "$(customer 3 Cid 5 5)")" "$(deposit 3 savings 1)"
+  write "$(insert "$(customer 1 Ann 5 900)" "$(customer 2 Bob 5 90)" "$(customer 3 Cid 5 5)")" \
+    "$(deposit 3 savings 1)"
   write "$(deposit 1 checking 100)" \
     "$(update 1 '{"$set": {"accounts.1.balance": 5, "firstName": "Anna"}}')" \
     "$(deposit 2 checking 100)" \
@@ -106,7 +109,8 @@ Savings Account Deposit | Customer: Ann Smith | Updated Savings Balance to: 0'
   wait_for listener.out '^Updated Savings Balance to: 8$'
   assert_equal "$(shown 'UPDATE EVENT' | tail -n +2)" \
     'Checking Account Deposit | Customer: Anna Smith | Updated Checking Balance to: 1000
-Checking Account Deposit | Customer: Anna Smith | Updated Checking Balance to: 5 | Changed fields: {"firstName": "Anna"}
+Checking Account Deposit | Customer: Anna Smith | Updated Checking Balance to: 5 | '\
+'Changed fields: {"firstName": "Anna"}
 Customer edited | Customer: _id 2 | Changed fields: {"accounts.1.balance": 190}
 Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 }
@@ -124,7 +128,8 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
     "$(update 1 '{"$unset": {"accounts.0.balance": ""}}')" \
     "$(update 1 '{"$set": {"last": true}}')"
   wait_for listener.out '^Changed fields: \{"last": true\}$'
-  assert_equal "$(shown 'UPDATE EVENT')" "$(printf 'Customer edited | Customer: Ann Smith | Changed fields: {%s}\n' \
+  assert_equal "$(shown 'UPDATE EVENT')" \
+    "$(printf 'Customer edited | Customer: Ann Smith | Changed fields: {%s}\n' \
     '"email": "new@example.org", "address.city": "Oslo"' \
     '"email": "ann@example.org", "address.city": "(removed)"' \
     '"accounts.1": {"type": "checking", "balance": 7}' '"accounts.2": {"type": "savings", "balance": 8}' \
@@ -139,7 +144,8 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   local at='{"$date": "2024-02-29T12:00:00Z"}' oid='{"$oid": "5c62fb000000000000000001"}'
   write "$(insert "$(customer 1 Ann 5 5)" "$(customer 2 Bob 5 5)" "{\"_id\": $oid}" '{"_id": "x"}' \
     "{\"_id\": $uuid}" "{\"_id\": $at}" '{"_id": {"bank": 1, "branch": "b"}}')" \
-    "$(update 1 '{"firstName": "Anna", "lastName": "Roe", "accounts": [{"type": "savings", "balance": 1}]}')" \
+    "$(update 1 '{"firstName": "Anna", "lastName": "Roe",
+      "accounts": [{"type": "savings", "balance": 1}]}')" \
     '{"findAndModify": "accounts", "query": {"_id": 2}, "update": {"firstName": "Bobby"}}' \
     "{\"delete\": \"accounts\", \"deletes\": [{\"q\": {\"_id\": $oid}, \"limit\": 1}]}" \
     '{"delete": "accounts", "deletes": [{"q": {"_id": 7}, "limit": 1}]}' \
@@ -148,13 +154,16 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   wait_for listener.out '^=== DELETE EVENT ===$' 7
   wait_for listener.out '^=== REPLACE EVENT ===$' 2
   # As MongoDB's own tools print them.
-  assert_equal "$(shown 'DELETE EVENT')" "$(printf 'Customer deleted from collection: accounts | Customer _id: %s\n' \
+  assert_equal "$(shown 'DELETE EVENT')" \
+    "$(printf 'Customer deleted from collection: accounts | Customer _id: %s\n' \
     5c62fb000000000000000001 x 1 2 c3a1b5c8-7a2e-4f43-9d0b-0f4f7f0a1b2c "{\"_id\": $at}" \
     '{"_id": {"bank": 1, "branch": "b"}}')"
 
   assert_equal "$(shown 'REPLACE EVENT' | cut -d'{' -f1)" \
-    "$(printf 'Customer replaced, as by the JSON view of MongoDB Compass | Customer: %s | \n' 'Anna Roe' '_id 2')"
-  write "{\"insert\": \"pasted\", \"documents\": [$(shown 'REPLACE EVENT' | sed 's/^[^{]*//' | paste -sd, -)]}"
+    "$(printf 'Customer replaced, as by the JSON view of MongoDB Compass | Customer: %s | \n' \
+      'Anna Roe' '_id 2')"
+  local documents=$(shown 'REPLACE EVENT' | sed 's/^[^{]*//' | paste -sd, -)
+  write "{\"insert\": \"pasted\", \"documents\": [$documents]}"
   event() { # ID CUSTOMER
     echo "{\"documentKey\": {\"_id\": $1}, \"fullDocument\": {\"_id\": $1, $2}," \
       "\"ns\": {\"db\": \"$database\", \"coll\": \"accounts\"}, \"operationType\": \"replace\"}"
@@ -166,7 +175,7 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   )"
 }
 
-@test "a customer of another shape, or with control characters in a name or e-mail, forges no block, ends no stream" {
+@test "a customer of another shape, or with control characters, forges no block and ends no stream" {
   listen --fail-after 0
   # Clears the screen, begins a block, turns the line round.
   local evil='\u001b[2J\u009b2J\r\n\n=== DELETE EVENT ===\n\u202e'
@@ -176,14 +185,16 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
     "$(update 1 "{\"firstName\": \"$evil\"}")" \
     "$(counter 2 3000000000)" "$(counter 2 '[1]')" "$(counter 2 '"many"')" "$(counter 2 3000000001)" \
     "$(counter 1 3000000005)" "$(counter 2 3000000005)" "$(counter 1 3000000004)" \
-    "$(update 2 '{"$set": {"accounts.1.balance": "much"}}')" "$(update 2 '{"$set": {"lastName": "\u0646\u200c\u0647"}}')"
+    "$(update 2 '{"$set": {"accounts.1.balance": "much"}}')" \
+    "$(update 2 '{"$set": {"lastName": "\u0646\u200c\u0647"}}')"
   wait_for listener.out '^Counter value: 3000000004$'
   wait_for listener.out '^=== UPDATE EVENT ===$' 4
   wait_for listener.out '^=== REPLACE EVENT ===$'
   run cat listener.out
   refute_line --regexp "^=== DELETE|"$'[\001-\011\013-\037]|\u202e|\u009b'
   assert_equal "$(shown 'INSERT EVENT' | grep -c ' | Emailing user: ')" 2
-  assert_equal "$(shown 'UPDATE EVENT' | sed -E 's/^\{.*"(open|much)".* \| As JSON, because of .*/\1/; s/ \| .*//' |
+  assert_equal "$(shown 'UPDATE EVENT' |
+    sed -E 's/^\{.*"(open|much)".* \| As JSON, because of .*/\1/; s/ \| .*//' |
     sort | xargs)" 'Customer edited Customer edited much open'
   assert_line $'Customer: Ann \u0646\u200c\u0647' # joiners are letters of a name
   run shown 'RESUME EXAMPLE'
@@ -224,7 +235,6 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 @test "during the failure its cursor is closed, the other streams go on, and Ctrl-C ends it at once" {
   own_sandbox # where nobody else has cursors
   listen --fail-after 1 --fail-for 3600
-  open_cursors() { database=admin mongo '{"serverStatus": 1}' | sed -nE 's/.*"open": \{[^}]*"total": ([0-9]+).*/\1/p'; }
   local before during
   before=$(open_cursors)
   write "$(insert "$(customer 1 ann 5 -1)")" "$(counter 1 1)"
@@ -259,15 +269,16 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   # One block a paragraph: each kind has its headline, and its number of lines.
   assert_equal "$(sed -n '/^=== /,$p' listener.out | sed '/stream closed, events seen/d' |
     awk 'BEGIN { RS = ""; FS = "\n" } { print $1, NF }' | sort | uniq -c | tr -s ' ')" \
-    "$(printf " $n === %s\n" 'DELETE EVENT === 3' 'INSERT EVENT === 4' 'REPLACE EVENT === 4' 'RESUME EXAMPLE === 3' \
-      'UPDATE EVENT === 4')"
-  assert_equal "$(tail -n 5 listener.out)" "$(printf "%s stream closed, events seen: $n\n" Insert Update Delete Replace
+    "$(printf " $n === %s\n" 'DELETE EVENT === 3' 'INSERT EVENT === 4' 'REPLACE EVENT === 4' \
+      'RESUME EXAMPLE === 3' 'UPDATE EVENT === 4')"
+  assert_equal "$(tail -n 5 listener.out)" \
+    "$(printf "%s stream closed, events seen: $n\n" Insert Update Delete Replace
     echo "Resume stream closed, events seen: $n, counters 1..$n, 0 missed, 0 repeated")"
   refute_regex "$output" 'Simulate failure'
 }
 
 # Also while the resume stream has failed: then it comes back to a collection that is gone.
-@test "a dropped collection, twice in a row, ends no stream, hides nothing that comes after, and is told once" {
+@test "a collection dropped twice in a row ends no stream, hides nothing that comes after, and is told once" {
   listen --fail-after 1 --fail-for 1
   write "$(insert "$(customer 1 ann 5 -1)")" "$(counter 1 3)" "$(counter 1 5)" \
     '{"drop": "accounts"}' \
@@ -302,7 +313,8 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
 
 @test "a sixth stream, put beside the five, is opened and read with them, and has the pre-image" {
   needs 6
-  write '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}' "$(insert '{"_id": 1, "n": 5}')"
+  write '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}' \
+    "$(insert '{"_id": 1, "n": 5}')"
   sed -e '/^    final List<Watch> streams/i\
     final Watch mine = new Watch("Mine", 1, "MINE", "My own.", eq("operationType", "update"),\
             event -> "before: " + event.getFullDocumentBeforeChange().get("n"));' \
@@ -328,12 +340,13 @@ Savings Account Deposit | Customer: Cid Smith | Updated Savings Balance to: 8'
   # event._id is the resume token.
   assert_equal "$(mongo '{"aggregate": "pasted", "cursor": {}, "pipeline": [
       {"$match": {"event._id._data": {"$type": "string"}}}, {"$sort": {"stream": 1}},
-      {"$project": {"_id": 0, "stream": 1, "key": "$event.documentKey._id", "type": "$event.operationType"}}]}')" \
+      {"$project": {"_id": 0, "stream": 1, "key": "$event.documentKey._id",
+        "type": "$event.operationType"}}]}')" \
     "$(printf '{"stream": "%s", "key": 1, "type": "%s"}\n' \
       Delete delete Insert insert Replace replace Resume update Update update)"
 }
 
-@test "headlines are coloured on a terminal, not by TERM=dumb or NO_COLOR unless empty; in a file by CLICOLOR_FORCE" {
+@test "headlines are coloured on a terminal, not by TERM=dumb or NO_COLOR; in a file by CLICOLOR_FORCE" {
   command -v python3 >/dev/null || skip 'python3 makes the terminal'
   on_a_terminal() { # LABEL VARIABLE=VALUE…
     start_command "$1" env "${@:2}" python3 "$ROOT/test/tools/terminal.py" 'Acct Balance' \

@@ -58,9 +58,11 @@ ready"
   nothing_is_left mongod
 }
 
-@test "without a mongod, or for a release, it is fetched, once, and kept; what is not there or no archive is said in a line" {
+@test "without a mongod, or for a release, it is fetched once, and kept; what is no archive is said" {
   mirror # that of PATH may be of another release
-  PATH=$WORK/bin:$PATH script_fails 1 '^mongod: no MongoDB 8\.0 \(java\.io\.FileNotFoundException: http.*\)\. Other ways: --bin, ' \
+  local missing='java\.io\.FileNotFoundException: http.*'
+  PATH=$WORK/bin:$PATH \
+    script_fails 1 "^mongod: no MongoDB 8\.0 \($missing\)\. Other ways: --bin, " \
     mongod --port 0 --release 8.0 --mirror "$mirror"
   echo 'Sorry' >"$(archive)"
   script_fails 1 '^mongod: no MongoDB 8\.0 \(java\.io\.IOException: Input is not in the \.gz format' \
@@ -96,9 +98,11 @@ ready"
   JAVA_TOOL_OPTIONS='-Dde.flapdoodle.os.override=Linux|X86_64|Alpine|ALPINE_3_16' \
     run --separate-stderr script mongod --release 8.0 --port 0
   assert_failure 1
-  assert_stderr_line --regexp '^mongod: no MongoDB 8\.0 \(.*: there is no mongodb distribution for alpine linux\)'
+  assert_stderr_line --regexp \
+    '^mongod: no MongoDB 8\.0 \(.*: there is no mongodb distribution for alpine linux\)'
   own_sandbox
-  script_fails 1 "^mongod: port ($((port - 1))|$port) is in use: " mongod --nodes 2 --port $((port - 1)) --bin bin/mongod
+  local before=$((port - 1)) # may be in use, too
+  script_fails 1 "^mongod: port ($before|$port) is in use: " mongod --nodes 2 --port $before --bin bin/mongod
   script_fails 1 "^mongod: Cannot run program \"$WORK/none\"" mongod --bin "$WORK/none" --port 0
   for option in '--nodes 0' '--nodes 8' '--port x' '--mirror http://ann:s3cret@127.0.0.1:1'; do
     # shellcheck disable=SC2086 # option and value are two words
@@ -112,7 +116,11 @@ ready"
   cat >on_it.bats <<-BATS
 	load "$ROOT/test/helpers/helpers"
 	@test "on a MongoDB" { needs 6; run mongo '{"insert": "accounts", "documents": [{}]}'; assert_success; }
-	@test "on no sandbox" { [ -z "\${TEST_SANDBOX-}" ]; TEST_MONGODB_URI+='&maxPoolSize=1'; mongo '{"ping": 1}'; }
+	@test "on no sandbox" {
+	  [ -z "\${TEST_SANDBOX-}" ]
+	  TEST_MONGODB_URI+='&maxPoolSize=1'
+	  mongo '{"ping": 1}'
+	}
 	BATS
   # As from a terminal, that is without what bats tells those below it.
   local unaware=(env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="$WORK/bin:${PATH//"$BATS_LIBEXEC":/}")

@@ -1,9 +1,9 @@
-# README.md tells the truth: what it says to type works as it stands there, and what it shows is what programs say.
+# README.md tells the truth: what it says to type works as it stands there, and it shows what programs say.
 
 load helpers/helpers
 load helpers/readme
 
-@test "the walk-through of the README works in a fresh copy whose path has a space, and shows what the README shows" {
+@test "the walk-through of the README works in a copy whose path has a space, and shows what README shows" {
   mkdir "$WORK/a copy"
   cp -R "$ROOT"/*.java "$ROOT/.env.example" "$ROOT/jbang-catalog.json" "$ROOT/test" "$WORK/a copy"
   cd "$WORK/a copy" || return
@@ -47,13 +47,14 @@ load helpers/readme
   [ -s "$WORK/transcript" ] || fail 'the README shows nothing of the listener'
 }
 
-@test "the smallest listener of the README runs as it stands there, sees what its projection leaves, resumes after a token" {
+@test "the smallest listener of the README runs as it stands there, with its projection, and resumes" {
   own_sandbox # as it has its database's name in it
   database=bankdatabase
   blocks java >watch.java
   start_command watch "$ROOT/test/jbang" run --quiet watch.java "$TEST_MONGODB_URI"
   local deadline=$((SECONDS + 60))
-  until mongo '{"serverStatus": 1}' | grep -q '"open": {[^}]*"total": 1[,}]'; do # it says nothing before the first event
+  # It says nothing before the first event.
+  until mongo '{"serverStatus": 1}' | grep -q '"open": {[^}]*"total": 1[,}]'; do
     running watch && ((SECONDS < deadline)) || fail "not open: $(show watch.err)"
     pause
   done
@@ -62,7 +63,8 @@ load helpers/readme
   stop watch
   mongo '{"delete": "accounts", "deletes": [{"q": {}, "limit": 0}]}' >/dev/null
   insert_documents '{"_id": 2, "email": "bob@example.org"}'
-  start_command again "$ROOT/test/jbang" run --quiet watch.java "$TEST_MONGODB_URI" "$(grep -o '{"_data.*' watch.out)"
+  local token=$(grep -o '{"_data.*' watch.out)
+  start_command again "$ROOT/test/jbang" run --quiet watch.java "$TEST_MONGODB_URI" "$token"
   wait_for again.out '^\{"email": "bob@example.org"\} '
   assert_equal "$(grep -c . again.out)" 1
 }
@@ -70,7 +72,8 @@ load helpers/readme
 @test "each option that a script has stands in the README, and each in the README is an option" {
   for script in reset listener insert update delete resume_update; do
     script "$script" --help
-  done | grep -oE '^ +(-[hV], )?--[a-z-]+' | grep -oE -e '--[a-z-]+' | grep -vxE -e '--(help|version)' | sort -u >has
+  done | grep -oE '^ +(-[hV], )?--[a-z-]+' | grep -oE -e '--[a-z-]+' |
+    grep -vxE -e '--(help|version)' | sort -u >has
   sed -n '/^## Options/,/^## Read/p' "$ROOT/README.md" | grep '^|' |
     grep -oE -e '`--[a-z-]+' | tr -d '`' | sort -u >tells
   assert_equal "$(cat tells)" "$(cat has)"

@@ -4,7 +4,8 @@ load helpers/helpers
 load helpers/customers
 
 @test "reset drops the collection, creates it again with a sample, and leaves others alone" {
-  mongo '{"insert": "accounts", "documents": [{"_id": "old"}]}' '{"insert": "other", "documents": [{"_id": "kept"}]}' \
+  mongo '{"insert": "accounts", "documents": [{"_id": "old"}]}' \
+    '{"insert": "other", "documents": [{"_id": "kept"}]}' \
     '{"createIndexes": "accounts",
       "indexes": [{"key": {"email": 1}, "name": "email_1", "unique": true, "sparse": true}]}'
   run --separate-stderr script reset
@@ -22,7 +23,9 @@ load helpers/customers
 @test "reset --pre-images turns them on, also where no collection was, and reset alone turns them off" {
   needs 6
   local images='"changeStreamPreAndPostImages": \{"enabled": true\}'
-  for _ in 1 2; do run --separate-stderr script reset --collection bank --pre-images; done # also where one was
+  for _ in 1 2; do # also where one was
+    run --separate-stderr script reset --collection bank --pre-images
+  done
   assert_success
   assert_line 'Created collection: bank, with pre-images'
   run mongo '{"listCollections": 1}' '{"count": "bank"}'

@@ -20,14 +20,16 @@ load helpers/customers
 }
 
 @test "numbering goes on from the highest number, be it larger than an int, and asks the primary for it" {
-  insert_documents "$(customer ann 2000 1)" "$(customer bob 2000 1)" '{"_id": "dan", "resumeCounter": 3000000000}' \
+  insert_documents "$(customer ann 2000 1)" "$(customer bob 2000 1)" \
+    '{"_id": "dan", "resumeCounter": 3000000000}' \
     '{"_id": "eve", "resumeCounter": 7}' '{"_id": "fay", "resumeCounter": "many"}' \
     '{"_id": "gil", "resumeCounter": [4000000000]}'
   # A secondary may not have the highest yet (here is none).
   run --separate-stderr script resume_update --uri "$TEST_MONGODB_URI&readPreference=secondary" --delay 0
   assert_success
   assert_equal "$(counters)" \
-    "$(printf '%s\n' 'ann 3000000001' 'bob 3000000002' 'dan 3000000000' 'eve 7' 'fay "many"' 'gil [4000000000]')"
+    "$(printf '%s\n' 'ann 3000000001' 'bob 3000000002' 'dan 3000000000' 'eve 7' 'fay "many"' \
+      'gil [4000000000]')"
 }
 
 @test "--check asks the database: after a kill and another run no number is missing or there twice" {
@@ -47,7 +49,8 @@ load helpers/customers
 
   # 7 is there twice; 1, 10, 11 and 12 are gone. Those three are unnumbered, and stay so.
   mongo '{"update": "accounts", "updates": [{"q": {"resumeCounter": 1}, "u": {"$set": {"resumeCounter": 7}}},
-      {"q": {"resumeCounter": {"$gte": 10, "$lte": 12}}, "u": {"$unset": {"resumeCounter": 1}}, "multi": true}]}' \
+      {"q": {"resumeCounter": {"$gte": 10, "$lte": 12}}, "u": {"$unset": {"resumeCounter": 1}},
+        "multi": true}]}' \
     '{"insert": "accounts", "documents": [{"resumeCounter": "many"}, {"resumeCounter": [3]}]}'
   run --separate-stderr script resume_update --check
   assert_failure 1

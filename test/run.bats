@@ -11,7 +11,7 @@ setup() {
   as_from_a_terminal
 }
 
-@test "what passed, failed and was skipped is counted; a failure is shown, and ends with 1; .ci/run is the same" {
+@test "passed, failed and skipped are counted; a failure is shown, and ends with 1; .ci/run is the same" {
   suite mixed <<-'BATS'
 	test "one" { skip "not here"; }
 	test "two" { echo "this was there instead"; false; }
@@ -63,7 +63,8 @@ setup() {
   CDPATH=. command='check out/test/run' run_tests # one after the other they would wait for ever
   assert_ends 1 '2 passed, 2 failed'
   for name in one two; do # the line before, that of the test, two of where it failed, and its own
-    assert_regex "$(grep -B 303 "^# $name says 300$" <<<"$output" | head -n 2)" "^ok 1 $name meets .*not ok 2 $name fails"
+    assert_regex "$(grep -B 303 "^# $name says 300$" <<<"$output" | head -n 2)" \
+      "^ok 1 $name meets .*not ok 2 $name fails"
   done
 }
 

@@ -3,6 +3,7 @@
 
 load helpers/helpers
 load helpers/listening
+load helpers/traces
 
 @test "the sandbox prints its URI, then ready, and answers at once, on loopback only" {
   own_sandbox
@@ -28,9 +29,11 @@ load helpers/listening
   mongo '{"insert": "accounts", "documents": [{"_id": 1, "in": {"b": 1}, "list": [1, {"x": 1}], "old": 1}]}'
   start listener --json
   wait_for listener.err '^Resume listener thread started'
-  mongo '{"update": "accounts", "updates": [{"q": {"_id": 1}, "u": {"$set": {"list.1.x": 2, "in.b": 2, "in.a": 1, "z": 1,
+  mongo '{"update": "accounts", "updates": [{"q": {"_id": 1},
+    "u": {"$set": {"list.1.x": 2, "in.b": 2, "in.a": 1, "z": 1,
     "new": 1, "old": 2, "list.0": 2}}}]}'
-  wait_for listener.out '"updatedFields": \{"old": 2, "new": 1, "z": 1, "in.b": 2, "in.a": 1, "list.0": 2, "list.1.x": 2\}'
+  wait_for listener.out '"updatedFields": '\
+'\{"old": 2, "new": 1, "z": 1, "in.b": 2, "in.a": 1, "list.0": 2, "list.1.x": 2\}'
 }
 
 @test "a port that is taken is an error that says what to do" {
@@ -69,7 +72,8 @@ load helpers/listening
 @test "--help says what the sandbox is not, and an option that makes no sense is refused" {
   run --separate-stderr script sandbox --help
   assert_success
-  for words in 'keeps nothing when it ends' 'asks for no password' 'nothing but this demo' configureFailPoint 'Default: 27017'; do
+  for words in 'keeps nothing when it ends' 'asks for no password' 'nothing but this demo' \
+    configureFailPoint 'Default: 27017'; do
     assert_regex "$(tr -s ' \n' ' ' <<<"$output")" "$words"
   done
   for bad in "--port 70000" "--port none" "--oplog-size 0" "--like 3.6" "--durable"; do
@@ -81,14 +85,6 @@ load helpers/listening
     assert_failure 2
     assert_equal "$output" ""
   done
-}
-
-# On the sandbox that the test has started, else on that of all tests. It shows an event at once.
-play() { # SCENARIO…
-  [ -n "${port:-}${TEST_SANDBOX:-}" ] || own_sandbox
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay --wait 50 \
-    "${@/#/$ROOT/test/scenarios/ours/}"
-  assert_success
 }
 
 @test "a stream that comes back too late, or to another collection, is told so in the ways of a server" {
@@ -152,7 +148,8 @@ play() { # SCENARIO…
   database=admin mongo '{"configureFailPoint": "onPrimaryTransactionalWrite", "mode": {"times": 1}}'
   run --separate-stderr script update --account savings --deposit 100 --delay 0
   assert_success
-  write '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}' # what came before it is on the screen by then
+  # What came before it is on the screen by then.
+  write '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}'
   wait_for listener.out '^=== DELETE EVENT ===$'
   database=admin run mongo '{"configureFailPoint": "onPrimaryTransactionalWrite", "mode": "off"}'
   assert_line --regexp '"count": 1[,}]'

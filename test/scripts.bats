@@ -6,7 +6,7 @@ load helpers/customers
 scripts=(reset listener insert update delete resume_update)
 plumbing='// ===== Plumbing'
 
-@test "each script is small enough to be read in one sitting, and the plumbing the same, word for word, in all" {
+@test "each script is small enough for one sitting, and the plumbing the same, word for word, in all" {
   at_most() { # LINES NAME
     local lines
     lines=$(grep -c '' "$(path "$2")")
@@ -34,7 +34,7 @@ plumbing='// ===== Plumbing'
     "$ROOT"/*.java "$ROOT/test/replace.java"
 }
 
-@test "each runs by its name in the folder, and its --help lists the options with defaults and variables in .env" {
+@test "each runs by its name in the folder, and its --help lists options, defaults and variables in .env" {
   checkout 'check out'
   local name own seconds text all=("${scripts[@]}" sandbox replace)
   cd 'check out'
@@ -57,7 +57,8 @@ plumbing='// ===== Plumbing'
       *) continue ;;
     esac
     assert_line --regexp "^Example: jbang $name"
-    assert_equal "$name $(grep -oE '^ +(-[hV], )?--[a-z-]+' <<<"$output" | grep -oE -- '--[a-z-]+' | paste -sd' ' -)" \
+    assert_equal "$name $(grep -oE '^ +(-[hV], )?--[a-z-]+' <<<"$output" |
+      grep -oE -- '--[a-z-]+' | paste -sd' ' -)" \
       "$name $own--uri --database --collection --help --version"
     text=$(tr -s ' \n' ' ' <<<"$output")
     assert_regex "$text" 'Settings in capitals may stand in \.env\.'
@@ -72,7 +73,9 @@ plumbing='// ===== Plumbing'
 @test "each runs as a program, and --version names it, also with a garbage collector in JAVA_TOOL_OPTIONS" {
   checkout 'check out'
   cd 'check out'
-  for name in "${scripts[@]}"; do JAVA_TOOL_OPTIONS=-XX:+UseG1GC start_command $name ./$name.java --version; done
+  for name in "${scripts[@]}"; do
+    JAVA_TOOL_OPTIONS=-XX:+UseG1GC start_command $name ./$name.java --version
+  done
   for name in "${scripts[@]}"; do
     wait_exit $name 120
     assert_success
@@ -82,7 +85,8 @@ plumbing='// ===== Plumbing'
 
 @test "each works when copied alone into a folder with an .env" {
   for name in "${scripts[@]}"; do mkdir $name && cp "$ROOT/$name.java" .env $name; done
-  alone() { cd "$1" && exec "$ROOT/test/jbang" --quiet "$1.java" "${@:2}"; } # NAME [ARGUMENT…]: in a shell of its own
+  # NAME [ARGUMENT…]: in a shell of its own
+  alone() { cd "$1" && exec "$ROOT/test/jbang" --quiet "$1.java" "${@:2}"; }
   export -f alone
   export ROOT
   start_command listener bash -c 'alone listener'
@@ -99,7 +103,9 @@ plumbing='// ===== Plumbing'
 @test "Ctrl-C ends a writer in its pause, with its totals and exit code 130" {
   one_collection_each
   start_writers --delay 300
-  for name in "${writers[@]}"; do wait_for $name.out '^(Inserted|Added|Number of documents|Counter value)'; done
+  for name in "${writers[@]}"; do
+    wait_for $name.out '^(Inserted|Added|Number of documents|Counter value)'
+  done
   ctrl_c_after_one_customer
 }
 
@@ -122,16 +128,18 @@ plumbing='// ===== Plumbing'
   mongo "{\"update\": \"poor\", ${rest}1000}}}]}" "{\"update\": \"red\", ${rest}0}}}]}" \
     "{\"update\": \"rich\", ${rest}1000}}}]}"
   for name in update delete resume_update; do signal $name CONT; done
+  local nothing_changed='Successful update with matched: 0 and modified count: 0'
   wait_exit update
   assert_equal "$(about_customers | tail -n 3 | paste -sd'|' -)" \
-    'Found Checking Account with under $1000.|Customer: bob Doe|Successful update with matched: 0 and modified count: 0'
+    "Found Checking Account with under \$1000.|Customer: bob Doe|$nothing_changed"
   assert_line 'Customers updated: 1'
   wait_exit delete
   assert_equal "$(about_customers | tail -n 4 | paste -sd'|' -)" \
-    'Found Checking Account with negative balance.|Customer name: bob Doe|Customer _id: bob|Number of documents deleted: 0'
+    'Found Checking Account with negative balance.|Customer name: bob Doe|Customer _id: bob|'\
+'Number of documents deleted: 0'
   assert_line 'Customers deleted: 1'
   wait_exit resume_update # he uses up no number
-  assert_line 'Successful update with matched: 0 and modified count: 0'
+  assert_line "$nothing_changed"
   assert_equal "$(grep ^Counter <<<"$output" | paste -sd' ' -)" 'Counter value: 1 Counter value: 2'
 }
 
@@ -142,7 +150,8 @@ plumbing='// ===== Plumbing'
     poor+=("$(customer "$n" 1 1)") red+=("$(customer "$n" -1 1)") rich+=("$(customer "$n" 2000 1)")
   done
   local IFS=,
-  mongo "{\"insert\": \"poor\", \"documents\": [${poor[*]}]}" "{\"insert\": \"red\", \"documents\": [${red[*]}]}" \
+  mongo "{\"insert\": \"poor\", \"documents\": [${poor[*]}]}" \
+    "{\"insert\": \"red\", \"documents\": [${red[*]}]}" \
     "{\"insert\": \"rich\", \"documents\": [${rich[*]}]}"
   unset IFS
   for name in 'update --collection poor' 'delete --collection red' 'resume_update --collection rich'; do

@@ -1,4 +1,4 @@
-# Settings: where they come from, and what is refused. All scripts have the same plumbing, so one or two stand for all.
+# Settings: where they come from, and what is refused. All scripts share the plumbing: one stands for all.
 
 load helpers/helpers
 load helpers/settings
@@ -92,7 +92,9 @@ load helpers/settings
   refused '^update: .*--below.*much' update --below much
   refused '^update: .*--account.*piggybank' update --account piggybank
   refused '^resume_update: .*--limit.*99999999999' resume_update --limit 99999999999
-  for name in {update,delete,resume_update}' --'{limit,delay}; do refused "^${name% *}: .*below 0\$" $name -1; done
+  for name in {update,delete,resume_update}' --'{limit,delay}; do
+    refused "^${name% *}: .*below 0\$" $name -1
+  done
   refused '^insert: .*--records .*below 0$' insert --records -1
   refused '^insert: .*--delay .*below 0$' insert --delay NaN
   refused '^listener: .*--fail-for: 0 or more$' listener --fail-for -1
@@ -107,13 +109,16 @@ load helpers/settings
 
 @test "no password or token is shown, wherever in a connection string it stands" {
   local host=127.0.0.1:1 uri
-  for uri in 'mongodb://ann:s3cret@%/?' 'mongodb://ann%3As3cret:%40s3cret@%/?' 'mongodb://ann:x@%?appName=x@s3cret&' \
+  for uri in 'mongodb://ann:s3cret@%/?' 'mongodb://ann%3As3cret:%40s3cret@%/?' \
+    'mongodb://ann:x@%?appName=x@s3cret&' \
     'mongodb://ann:x@%/?proxyHost=127.0.0.1&proxyUsername=ann&proxyPassword=s3cret@s3cret&' \
     'mongodb://%/?tlsCertificateKeyFilePassword=s3cret&ssl_pem_passphrase=s3cret&' \
     'mongodb://key:s3cret@%/?authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:s3cret&'; do
-    failed '^reset: (cannot reach MongoDB|no such host)' reset --uri "${uri/@%/@$host}serverSelectionTimeoutMS=1"
+    failed '^reset: (cannot reach MongoDB|no such host)' \
+      reset --uri "${uri/@%/@$host}serverSelectionTimeoutMS=1"
   done
-  run --separate-stderr script reset --uri "${TEST_MONGODB_URI/:\/\//://ann:s3cret@}&authMechanism=PLAIN" # the sandbox lets it in
+  local login=${TEST_MONGODB_URI/:\/\//://ann:s3cret@} # which the sandbox lets in
+  run --separate-stderr script reset --uri "$login&authMechanism=PLAIN"
   refute_regex "$output$stderr" s3cret
   # What stands before a / ? or # that is not escaped is read as host and port.
   run --separate-stderr script reset --uri 'mongodb://ann:2024?serverSelectionTimeoutMS=1'
@@ -123,7 +128,8 @@ load helpers/settings
   refused '^reset: Unmatched argument at index 0: *$' reset ann:s3cret@127.0.0.1
   refused '^reset: Unmatched argument' \
     reset 'mongodb://ann:s3cret@127.0.0.1/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret'
-  refused '^reset: Unmatched argument' reset 'mongodb://127.0.0.1/?tlsCertificateKeyFilePassword=s3cret' # and no @
+  refused '^reset: Unmatched argument' \
+    reset 'mongodb://127.0.0.1/?tlsCertificateKeyFilePassword=s3cret' # and no @
 }
 
 @test "options of a connection string that would change what comes back are overridden" {
@@ -138,7 +144,8 @@ load helpers/settings
   mongo '{"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}'
   wait_for listener.out '^=== DELETE EVENT ===$'
   refute_regex "$(cat listener.out)" 'No answer'
-  busy() { mongo '{"serverStatus": 1}' | grep -E '"pinned": [3-5][,}]'; } # streams that are read at this moment
+  # Streams that are read at this moment.
+  busy() { mongo '{"serverStatus": 1}' | grep -E '"pinned": [3-5][,}]'; }
   wait_until busy
 }
 

@@ -34,7 +34,8 @@ setup_file() {
 }
 
 @test "the player looks past what is no difference: field order, and 1 or 1.0" {
-  alter fields 01-five-operations 5 's/{"db": "trace", "coll": "accounts"}/{"coll": "accounts", "db": "trace"}/'
+  alter fields 01-five-operations 5 \
+    's/{"db": "trace", "coll": "accounts"}/{"coll": "accounts", "db": "trace"}/'
   alter number 01-five-operations 4 's/"expect": {"n": 1}/"expect": {"n": 1.0}/'
   run --separate-stderr replay "$WORK"/*.json
   assert_success
@@ -54,7 +55,8 @@ setup_file() {
 
 teardown() {
   common_teardown
-  [ -z "${made:-}" ] || database=$made mongo '{"dropDatabase": 1}' >/dev/null # else the next replay would refuse
+  # Else the next replay would refuse.
+  [ -z "${made:-}" ] || database=$made mongo '{"dropDatabase": 1}' >/dev/null
 }
 
 @test "the player refuses to drop a database that it did not make, unless --force" {
@@ -63,7 +65,8 @@ teardown() {
   made=other database=other
   insert_documents '{"_id": "precious"}'
 
-  MONGODB_ATLAS_URL=$TEST_MONGODB_URI script_fails 2 "^replay: the server has a database 'other' already" replay "$trace"
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI \
+    script_fails 2 "^replay: the server has a database 'other' already" replay "$trace"
   assert_equal "$(count)" 1
 
   replay --force "$trace"

@@ -17,7 +17,8 @@ load helpers/customers
 }
 
 @test "--account, --below, --deposit and --limit choose who gets how much" {
-  insert_documents "$(customer ann 10 500)" "$(customer bob 10 499)" "$(customer cyd 600 499.5)" "$(customer dan 10 1)"
+  insert_documents "$(customer ann 10 500)" "$(customer bob 10 499)" "$(customer cyd 600 499.5)" \
+    "$(customer dan 10 1)"
   run --separate-stderr script update --account savings --below 500 --deposit 25 --limit 2 --delay 0.9
   assert_success
   assert_took 1.8 # its pauses

@@ -20,7 +20,8 @@ teardown() { common_teardown; }
 common_setup() {
   WORK=$BATS_TEST_TMPDIR/work
   database=${TEST_RUN:-test}_$BATS_SUITE_TEST_NUMBER
-  unset MONGODB_ATLAS_URL DATABASE COLLECTION NUM_RECORDS_TO_GENERATE RESUME_TOKEN_FILE # they would beat the .env
+  # They would beat the .env.
+  unset MONGODB_ATLAS_URL DATABASE COLLECTION NUM_RECORDS_TO_GENERATE RESUME_TOKEN_FILE
   unset NO_COLOR CLICOLOR_FORCE JAVA_TOOL_OPTIONS # they change what is printed
   mkdir "$WORK" && cd "$WORK" || return
   cat >.env <<-ENV
@@ -190,7 +191,8 @@ fault() { # MODE HOW COMMAND…
 failing() { # MODE HOW COMMAND…: the command that makes them
   local commands
   printf -v commands '"%s",' "${@:3}"
-  echo "{\"configureFailPoint\": \"failCommand\", \"mode\": $1, \"data\": {\"failCommands\": [${commands%,}], $2}}"
+  echo "{\"configureFailPoint\": \"failCommand\", \"mode\": $1," \
+    "\"data\": {\"failCommands\": [${commands%,}], $2}}"
 }
 
 heal() {
@@ -223,15 +225,17 @@ show() { # FILE…
 
 ## A network that fails: see proxy.java for the orders
 
-# through_proxy                    from here on the .env means a proxy before the server; `order refuse`, `order accept`
+# through_proxy      from here on the .env means a proxy before the server; `order refuse`, `order accept`
 through_proxy() {
-  local uri=$TEST_MONGODB_URI port
+  local uri=$TEST_MONGODB_URI port new
   port=$(sed -E 's,.*:([0-9]+)/.*,\1,' <<<"$uri")
   mkfifo orders
-  start_command proxy bash -c 'exec "$@" <orders' _ "$ROOT/test/jbang" run --quiet "$ROOT/test/tools/proxy.java" "$port"
+  start_command proxy bash -c 'exec "$@" <orders' _ \
+    "$ROOT/test/jbang" run --quiet "$ROOT/test/tools/proxy.java" "$port"
   exec 7>orders
   wait_for proxy.out '^[0-9]+$' 1 60
-  sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=mongodb://127.0.0.1:$(cat proxy.out)/?directConnection=true|" .env
+  new=mongodb://127.0.0.1:$(cat proxy.out)/?directConnection=true
+  sed -i.old "s|^MONGODB_ATLAS_URL=.*|MONGODB_ATLAS_URL=$new|" .env
 }
 
 order() { # ORDER: returns when it is done

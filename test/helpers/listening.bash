@@ -1,4 +1,4 @@
-# For tests of a listener: starting and ending it, the commands that it shall notice, and what came on its screen.
+# For tests of a listener: starting and ending it, the commands that it shall notice, and what it showed.
 # `load helpers/listening` after `load helpers/helpers`.
 
 # shellcheck shell=bash disable=SC2154 # status, output and stderr are set by wait_exit
@@ -55,7 +55,9 @@ counter() { # ID NUMBER: the command
 }
 
 counters() { # FROM TO: one command that sets them, one after the other
-  echo "{\"update\": \"accounts\", \"updates\": [$(each "$1" "$2" "$(change 1 '{"$set": {"resumeCounter": &}}')")]}"
+  local changes
+  changes=$(each "$1" "$2" "$(change 1 '{"$set": {"resumeCounter": &}}')")
+  echo "{\"update\": \"accounts\", \"updates\": [$changes]}"
 }
 
 each() { # FROM TO JSON: one for each number, for which & stands
@@ -80,7 +82,9 @@ customer() { # ID NAME SAVINGS CHECKING
 # The blocks of a kind that were shown, each up to the empty line behind it, as one line without the headline:
 # `Checking Account Deposit | Customer: Ann Smith | Updated Checking Balance to: 50`
 shown() { # HEADLINE
-  awk -v head="=== $1 ===" '$0 == head {on = 1; block = ""; next} on && $0 == "" {print substr(block, 4); on = 0}
+  awk -v head="=== $1 ===" '
+    $0 == head {on = 1; block = ""; next}
+    on && $0 == "" {print substr(block, 4); on = 0}
     on {block = block " | " $0}' listener.out
 }
 
@@ -91,7 +95,7 @@ shows_all_kinds() { # [COUNT]
   done
 }
 
-# Each coloured headline ends with a reset, and there is nothing but SGR: no cursor is moved, nothing is left on.
+# Each coloured headline ends with a reset; there is nothing but SGR: no cursor is moved, nothing is left on.
 assert_coloured() { # FILE
   run cat "$1"
   assert_line --regexp $'^(\e\\[[0-9;]*m)+=== INSERT EVENT ===(\e\\[[0-9;]*m)*\e\\[0?m\r?$'
@@ -121,4 +125,22 @@ all_are_new() { # FILE FILE-WITH-TOKENS
 # server_status '"pinned": 0[,}]'   that nobody reads the oplog: the server has answered all that it was asked
 server_status() { # REGEX
   grep -E "$1" <<<"$(mongo '{"serverStatus": 1}')"
+}
+
+# It refuses to start with this token file, and leaves it as it was.
+refused_token_file() { # WHOSE IT IS NOT [OPTION…]
+  local before
+  before=$(cksum tokens.json)
+  fails 2 "${tokens[@]}" "${@:2}"
+  assert_error "^listener: tokens.json is no token file of $1 - name one$"
+  refute_line --regexp 'thread started'
+  assert_equal "$(cksum tokens.json)" "$before"
+}
+
+lost() { # STREAM REMEDY
+  assert_error "^listener: $1 stream: .* - history lost, not in this server's oplog; to begin anew, $2\$"
+}
+
+open_cursors() {
+  database=admin mongo '{"serverStatus": 1}' | sed -nE 's/.*"open": \{[^}]*"total": ([0-9]+).*/\1/p'
 }

@@ -24,3 +24,27 @@ bare_machine() {
   export PATH=$bin
   unset JAVA_HOME JBANG_DIR XDG_CACHE_HOME
 }
+
+# A script that prints its arguments and its stdin, and ends with the number of the arguments.
+args_java() {
+  cat >args.java <<-JAVA
+	//JAVA 17+
+	class args {
+	    public static void main(String... args) throws Exception {
+	        for (String arg : args) System.out.println("[" + arg + "]");
+	        System.out.print(new String(System.in.readAllBytes()));
+	        System.exit(args.length);
+	    }
+	}
+	JAVA
+}
+
+# Ours, or the one that `jbang` names.
+demo_jbang() { # [ARGUMENT…]
+  run --separate-stderr within 120 "${jbang:-$ROOT/test/jbang}" "$@" </dev/null
+}
+
+# That it printed these lines, and nothing on stderr.
+assert_prints() { # LINE…
+  assert_equal "$output$stderr" "$(printf '%s\n' "$@")"
+}

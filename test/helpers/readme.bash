@@ -12,7 +12,7 @@ normalized() { # FILE
   sed -E "s/[0-9a-f]{24}/ID/g; s/'_data': '[0-9A-F]+'/TOKEN/; s/(failure for )[0-9]+/\\1N/" "$1"
 }
 
-# Prints the first line of the transcript that the program did not say, or not in this order; … stands for any lines.
+# Prints the first line of the transcript that the program did not say, or not in this order; … is any lines.
 unsaid() { # TRANSCRIPT OUTPUT
   awk '
     NR == FNR { if ($0 != "…") wanted[++n] = $0; next }

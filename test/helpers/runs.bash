@@ -7,7 +7,7 @@ as_from_a_terminal() {
   unaware=(env $(compgen -v | sed -n 's/^BATS_/-u &/p') PATH="${PATH//"$BATS_LIBEXEC":/}")
 }
 
-# Its tests begin with `test`, as bats would take each line that begins with @test for a test of this very file.
+# Its tests begin with `test`: bats would take each line that begins with @test for a test of this very file.
 suite() { sed 's/^test /@test /' >"test/$1.bats"; } # NAME <<'BATS'
 
 run_tests() { run within 60 "${unaware[@]}" "${command:-$WORK/check out/test/run}" "$@"; } # [ARGUMENT…]

@@ -2,7 +2,7 @@
 
 # shellcheck shell=bash disable=SC2154 # output is set by run
 
-# One JVM plays any number of traces, so each test calls it as seldom as it can. The sandbox shows an event at once.
+# One JVM plays any number of traces, so each test calls it seldom. The sandbox shows an event at once.
 replay() { # [OPTION…] TRACE…
   MONGODB_ATLAS_URL=$TEST_MONGODB_URI script replay ${TEST_SANDBOX:+--wait 50} "$@"
 }
@@ -17,6 +17,15 @@ alter() { # NAME TRACE STEP SED-COMMAND
 fails_in_step() { # NAME STEP DIFFERENCE…: the last replay names that step of that trace, and no other
   local report
   report=$(awk -v trace="$1.json" '/^(ok|FAILED) /{inside = $2 == trace} inside' <<<"$output")
-  [[ $report == "FAILED  $1.json"*"  step $2: "*"differs:  ${*:3}"* ]] && [ "$(grep -c '^  step ' <<<"$report")" = 1 ] ||
+  [[ $report == "FAILED  $1.json"*"  step $2: "*"differs:  ${*:3}"* ]] &&
+    [ "$(grep -c '^  step ' <<<"$report")" = 1 ] ||
     fail "$1 was to fail in step $2 only: ${*:3}"$'\n'"$report"
+}
+
+# On the sandbox that the test has started, else on that of all tests. It shows an event at once.
+play() { # SCENARIO…
+  [ -n "${port:-}${TEST_SANDBOX:-}" ] || own_sandbox
+  MONGODB_ATLAS_URL=$TEST_MONGODB_URI run --separate-stderr script replay --wait 50 \
+    "${@/#/$ROOT/test/scenarios/ours/}"
+  assert_success
 }
