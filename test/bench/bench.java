@@ -131,10 +131,10 @@ class bench {
         Map<String, List<String>> starts = new LinkedHashMap<>(contenders);
         starts.put("`test/jbang`", List.of("test/jbang", "--quiet"));
         starts.put("JBang asked", List.of("env", "JBANG_ASKED=1", "test/jbang", "--quiet"));
-        String cpus = Files.readString(Path.of("/proc/cpuinfo"));
-        System.out.println("Machine: " + cpus.replaceAll("(?s).*?model name\\s*: (.*?)\n.*", "$1") + ", "
-                + Runtime.getRuntime().availableProcessors() + " cores; Java "
-                + System.getProperty("java.version") + (quick ? "; quick.\n" : ".\n"));
+        String cpu = Files.lines(Path.of("/proc/cpuinfo")).filter(line -> line.startsWith("model name")).findFirst()
+                .orElse(System.getProperty("os.arch"));
+        System.out.printf("Machine: %s, %d cores; Java %s%s.%n%n", cpu.replaceFirst(".*: ", ""),
+                Runtime.getRuntime().availableProcessors(), System.getProperty("java.version"), quick ? "; quick" : "");
         System.out.println("| what | " + String.join(" | ", starts.keySet()) + " |");
         System.out.println("|---" + "|---".repeat(starts.size()) + "|");
         rows(9, starts, List.of("`reset`: seconds", "`reset`: CPU seconds"), bench::reset);
