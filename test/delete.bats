@@ -4,7 +4,7 @@ load helpers/helpers
 load helpers/customers
 
 @test "delete deletes the customers with a negative checking account, and nobody else" {
-  insert_documents "$(customer ann -1 5000)" "$(customer bob 0 10)" "$(customer cyd 10 -10)" \
+  insert_documents "$(customer 'a\u001bnn' -1 5000)" "$(customer bob 0 10)" "$(customer cyd 10 -10)" \
     "${odd_documents[@]}" \
     '{"_id": {"$binary": {"base64": "w6G1yHouT0OdCw9PfwobLA==", "subType": "04"}},
       "firstName": "D\u001b[2Jan", "lastName": "Roe", "accounts": [{"type": "checking", "balance": -4999}]}'
