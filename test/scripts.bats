@@ -112,7 +112,7 @@ plumbing='// ===== Plumbing'
 @test "Ctrl-C while a customer is being written ends a writer after that customer" {
   own_sandbox
   one_collection_each
-  fault '"alwaysOn"' '"blockConnection": true, "blockTimeMS": 6000' update delete insert
+  fault '"alwaysOn"' '"blockConnection": true, "blockTimeMS": 5000' update delete insert
   start_writers --delay 0.001
   for name in "${writers[@]}"; do wait_for $name.out '^(Insert Bank|Found)'; done
   ctrl_c_after_one_customer
@@ -120,7 +120,7 @@ plumbing='// ===== Plumbing'
 
 @test "a customer whom somebody else has changed since is left alone, and the writer says so" {
   one_collection_each
-  start_writers --delay 5
+  start_writers --delay 10
   for name in update delete resume_update; do
     wait_for $name.out '^(Added|Number of documents|Counter value)' && signal $name STOP
   done

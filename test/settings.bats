@@ -61,7 +61,7 @@ load helpers/settings
 }
 
 @test "a server that cannot be reached or does not let us in is told within seconds, in a line" {
-  local soon='?serverSelectionTimeoutMS=100'
+  local soon='?serverSelectionTimeoutMS=3000'
   failed '^reset: cannot reach MongoDB: Connection refused - up\? let in\?$' \
     reset --uri 'mongodb://ann:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=300000'
   failed '^insert: no such host - or try directConnection=true$' \

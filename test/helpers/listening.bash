@@ -8,7 +8,7 @@
 # Starts the listener; what is written from here on must be shown.
 listen() { # [OPTION…]
   start listener "$@"
-  wait_for listener.out '^(Insert|Update|Delete|Replace|Resume) listener thread started\.$' 5
+  wait_for listener.out '^and invalidate events, all of them\.$'
 }
 
 # Starts it for nothing: it has to end by itself, with this exit code.
