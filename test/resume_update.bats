@@ -10,9 +10,9 @@ load helpers/customers
   assert_success
   assert_transcript <"$ROOT/test/transcripts/resume_update.txt"
   insert_documents "$(customer eve 2000 1)" "$(customer fay 2000 1)"
-  run --separate-stderr script resume_update --delay 1.5 --limit 1
+  run --separate-stderr script resume_update --delay 1.9 --limit 1
   assert_success
-  assert_took 1.5 # its pauses
+  assert_took 1.9 # its pauses
   assert_equal "$(grep ^Counter <<<"$output")" 'Counter value: 2'
   assert_line 'Customers updated: 1'
   assert_equal "$(counters)" $'a\\u001bnn 1\neve 2'
