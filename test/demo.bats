@@ -148,7 +148,7 @@ teardown() {
   assert_stderr --partial 'demo: reset: cannot reach MongoDB'
   refute_output --partial secret
   refute_stderr --partial secret
-  run "$ROOT/test/jbang" run "$ROOT/test/demo.java" --speed 'mongodb://user:secret@127.0.0.1:1'
+  run "$ROOT/test/jbang" run "$ROOT/test/demo.java" --speed 'mongodb://user:x@secret@127.0.0.1:1'
   assert_failure 2
   refute_output --partial secret
   run "$ROOT/test/jbang" run "$ROOT/test/demo.java" --speed 9 --uri 'mongodb://127.0.0.1:1'

@@ -431,12 +431,12 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
 @test "with pre-images it shows the old balance, both sides of a transfer, and who was deleted" {
   needs 6
   write '{"create": "accounts", "changeStreamPreAndPostImages": {"enabled": true}}' \
-    "$(insert "$(customer 1 Ann 5 900)")"
+    "$(insert "$(customer 1 Ann 4 900.5)")" "$(deposit 1 savings 1)" # before the listener's time
   listen
   write "$(deposit 1 checking 100)"
   signal listener STOP # what it looks up is the customer after all that follows
   write "$(update 1 '{"$set": {"accounts.0.balance": 6}}')" \
-    "$(update 1 '{"$inc": {"accounts.0.balance": 300, "accounts.1.balance": -300},
+    "$(update 1 '{"$inc": {"accounts.0.balance": 300, "accounts.1.balance": -0.25},
       "$set": {"lastName": "Roe"}}')" \
     "$(update 1 '{"$pull": {"accounts": {"type": "savings"}}}')"
   signal listener CONT
@@ -445,12 +445,12 @@ RESUME_TOKEN_FILE=tokens.json' -e '/^MONGODB_ATLAS_URL=/s,$,\&tlsCertificateKeyF
   wait_for listener.out '=== DELETE EVENT ==='
   ctrl_c
   assert_equal "$(shown 'UPDATE EVENT' | sed '/lastName/!s/ | Customer: Ann [A-Za-z]*//g; s/Updated //g')" \
-    "Checking Account Deposit | Checking Balance to: 1000 (before: 900)
+    "Checking Account Deposit | Checking Balance to: 1000.5 (before: 900.5)
 Savings Account Deposit | Savings Balance to: 6 (before: 5)
 Savings Account Deposit | Customer: Ann Roe | Savings Balance to: 306 (before: 6) | \
-Checking Account Withdrawal | Customer: Ann Roe | Checking Balance to: 700 (before: 1000) | \
+Checking Account Withdrawal | Customer: Ann Roe | Checking Balance to: 1000.25 (before: 1000.5) | \
 Changed fields: {\"lastName\": \"Roe\"}
-Customer edited | Changed fields: {\"accounts\": [{\"type\": \"checking\", \"balance\": 700}]}"
+Customer edited | Changed fields: {\"accounts\": [{\"type\": \"checking\", \"balance\": 1000.25}]}"
   assert_equal "$(shown 'DELETE EVENT')" \
     'Customer deleted from collection: accounts | Customer _id: 1 | Customer: Ann Roe'
 }
