@@ -70,7 +70,7 @@ class demo extends Stage implements Callable<Integer> {
                 () -> write("resume_update --limit 11 --delay " + faster(0.8)))));
         if (mongod) plan.add(new Step("The primary dies",
                 "Nobody can write until the other two nodes have elected a new primary.", Kind.RESUME,
-                () -> killPrimary("resume_update --limit 3 --delay 0.8")));
+                () -> killPrimary("resume_update --limit 3 --delay 0.8")));  // not faster: it dies between two
         else if (uri == null) plan.add(new Step("The network fails",
                 "The listener is cut off. What is written meanwhile comes after that.", Kind.RESUME,
                 () -> cutNetwork("resume_update --limit 3 --delay " + faster(0.5))));
