@@ -50,7 +50,7 @@ setup() {
   for home in "$WORK/home" /; do
     run --separate-stderr setpriv --reuid 54321 --regid 54321 --clear-groups \
       env -i PATH="$PATH" TMPDIR="$WORK" HOME="$home" \
-      checkout/jbang --quiet checkout/args.java here </dev/null
+        checkout/jbang --quiet checkout/args.java here </dev/null
     assert_prints '[here]'
     assert_equal "$(ls -A . checkout | paste -sd' ' -)" \
       '.: .env args.java change-stream-demo-54321 checkout home  checkout: args.java jbang'

@@ -58,7 +58,7 @@ ready"
   nothing_is_left mongod
 }
 
-@test "without a mongod, or for a release, it is fetched once, and kept; what is no archive is said" {
+@test "without a mongod, or for a release, it is fetched once; what is missing or no archive is said" {
   mirror # that of PATH may be of another release
   local missing='java\.io\.FileNotFoundException: http.*'
   PATH=$WORK/bin:$PATH \

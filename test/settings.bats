@@ -1,4 +1,4 @@
-# Settings: where they come from, and what is refused. All scripts share the plumbing: one stands for all.
+# Settings: where they come from, what is refused. The plumbing is the same in all: one or two stand for all.
 
 load helpers/helpers
 load helpers/settings
